@@ -1,0 +1,1 @@
+"""Training recipe of the embedding model that ships with Yingda."""

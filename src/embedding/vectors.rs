@@ -1,0 +1,146 @@
+//! Vectors of all units, and exact nearest-neighbour search over them. Exact and in order, so that the same query always
+//! gives the same answer.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::error::{Error, Result};
+
+/// From this many rows on a search uses all cores; below it, starting threads costs more than it saves.
+const PARALLEL_ROWS: usize = 16_384;
+const TENSOR: &str = "vectors";
+
+/// A matrix of unit vectors, one row for each unit.
+pub struct VectorStore {
+    dimensions: usize,
+    values: Vec<f32>,
+}
+
+impl VectorStore {
+    /// An empty store for vectors of `dimensions` values.
+    pub fn new(dimensions: usize) -> Self {
+        VectorStore { dimensions, values: Vec::new() }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// If `vector` has another length than the store's dimensions.
+    pub fn push(&mut self, vector: &[f32]) {
+        assert_eq!(vector.len(), self.dimensions, "a vector has the store's dimensions");
+        self.values.extend_from_slice(vector);
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.values.len().checked_div(self.dimensions).unwrap_or(0)
+    }
+
+    /// True if there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Values in a row.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// The row of `unit`.
+    pub fn row(&self, unit: u32) -> &[f32] {
+        let start = unit as usize * self.dimensions;
+        &self.values[start..start + self.dimensions]
+    }
+
+    /// Cosine between `query` and the row of `unit`, from -1 to 1; both have norm 1.
+    pub fn cosine(&self, query: &[f32], unit: u32) -> f32 {
+        dot(query, self.row(unit))
+    }
+
+    /// The `limit` rows nearest to `query` with their cosines, best first, ties by unit number. Where `allowed` is given,
+    /// only rows it marks are counted.
+    pub fn search(&self, query: &[f32], limit: usize, allowed: Option<&[bool]>) -> Vec<(u32, f32)> {
+        if limit == 0 || query.len() != self.dimensions || self.is_empty() {
+            return Vec::new();
+        }
+        let scan = |first: usize, rows: &[f32]| {
+            let scored = rows.chunks_exact(self.dimensions).enumerate().filter_map(|(at, row)| {
+                let unit = first + at;
+                allowed.is_none_or(|allowed| allowed[unit]).then(|| (unit as u32, dot(query, row)))
+            });
+            best(scored, limit)
+        };
+        if self.len() < PARALLEL_ROWS {
+            return scan(0, &self.values);
+        }
+        let rows_each = PARALLEL_ROWS / 4;
+        let parts: Vec<Vec<(u32, f32)>> = self
+            .values
+            .par_chunks(rows_each * self.dimensions)
+            .enumerate()
+            .map(|(part, rows)| scan(part * rows_each, rows))
+            .collect();
+        best(parts.into_iter().flatten(), limit)
+    }
+
+    /// Writes the matrix to `path`, in safetensors format.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let failed = |error: safetensors::SafeTensorError| Error::internal("cannot write vectors", error);
+        let view = TensorView::new(Dtype::F32, vec![self.len(), self.dimensions], &bytes).map_err(failed)?;
+        let data = safetensors::serialize([(TENSOR, view)], None).map_err(failed)?;
+        std::fs::write(path, data).map_err(|source| Error::io(path, source))
+    }
+
+    /// Reads a matrix written by [`VectorStore::save`].
+    pub fn load(path: &Path) -> Result<Self> {
+        let data = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+        let damaged = |what: String| Error::Internal(format!("{}: {what}", path.display()));
+        let tensors = SafeTensors::deserialize(&data).map_err(|error| damaged(error.to_string()))?;
+        let view = tensors.tensor(TENSOR).map_err(|error| damaged(error.to_string()))?;
+        let &[_, dimensions] = view.shape() else {
+            return Err(damaged("is not a matrix".into()));
+        };
+        if view.dtype() != Dtype::F32 {
+            return Err(damaged("has another number type".into()));
+        }
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Ok(VectorStore { dimensions, values })
+    }
+}
+
+/// Keeps the `limit` best of `scored`, best first, ties by unit number.
+fn best(scored: impl Iterator<Item = (u32, f32)>, limit: usize) -> Vec<(u32, f32)> {
+    let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    let mut kept: Vec<(u32, f32)> = Vec::with_capacity(2 * limit);
+    let mut floor = f32::NEG_INFINITY;
+    for item in scored {
+        if item.1 < floor {
+            continue;
+        }
+        kept.push(item);
+        if kept.len() == 2 * limit {
+            kept.select_nth_unstable_by(limit - 1, better);
+            kept.truncate(limit);
+            floor = kept.iter().map(|(_, score)| *score).fold(f32::INFINITY, f32::min);
+        }
+    }
+    kept.sort_unstable_by(better);
+    kept.truncate(limit);
+    kept
+}
+
+/// Dot product in eight running sums: the same order of additions whatever the machine's thread count.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 8];
+    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
+    let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += x * y;
+        }
+    }
+    sums.iter().sum::<f32>() + tail
+}

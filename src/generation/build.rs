@@ -1,0 +1,184 @@
+//! Builds a generation from a checked corpus and publishes it. The steps stand in order in [`build`].
+
+use std::fs;
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::manifest::{self, Counts, FileInfo, Manifest, ModelInfo};
+use super::publish::{DataFolder, files_below};
+use super::units::{Unit, UnitField, UnitIndex};
+use crate::corpus::{Corpus, Entry, Kind, Shop, Status};
+use crate::embedding::{Embedder, Role, VectorStore};
+use crate::error::{Error, Result};
+use crate::lexical::{LexicalBuilder, Part, TokenStore};
+use crate::text::{ANALYZER_VERSION, Analyzer, Dictionaries, Tokens};
+
+pub(super) const CONTENT_FILE: &str = "content.json";
+pub(super) const TOKENS_FILE: &str = "tokens.safetensors";
+pub(super) const VECTORS_FILE: &str = "vectors.safetensors";
+pub(super) const LEXICAL_FOLDER: &str = "lexical";
+/// Texts embedded between two progress reports.
+const EMBED_STEP: usize = 512;
+
+/// The parts of a corpus that a generation carries.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Content {
+    pub entries: Vec<Entry>,
+    pub shop: Shop,
+    pub dictionaries: Dictionaries,
+}
+
+/// How to build.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Build even if nothing changed.
+    pub force: bool,
+    /// How many generations to keep, the new one counted.
+    pub keep: usize,
+    /// Version of the ranker in use, for the manifest.
+    pub ranker_version: String,
+}
+
+/// What a build did.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// Id of the generation that is current now.
+    pub id: String,
+    /// False if nothing had changed and the old generation stays.
+    pub published: bool,
+    /// What it holds.
+    pub counts: Counts,
+}
+
+/// Told how far a build is: name of the step, units done, units in all.
+pub type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
+
+/// Builds and publishes a generation.
+///
+/// # Errors
+/// [`Error::CorpusInvalid`] if the corpus has errors, [`Error::Locked`] if another build runs, and I/O errors; in every case
+/// the generation published before stays untouched.
+pub fn build(
+    corpus: &Corpus,
+    data: &DataFolder,
+    embedder: &dyn Embedder,
+    options: &BuildOptions,
+    progress: Progress,
+) -> Result<Built> {
+    if corpus.errors() > 0 {
+        return Err(Error::CorpusInvalid { errors: corpus.errors() });
+    }
+    let lock = data.lock()?;
+    let model = ModelInfo {
+        name: embedder.name().to_owned(),
+        fingerprint: embedder.fingerprint().to_owned(),
+        dimensions: embedder.dimensions(),
+    };
+    if !options.force
+        && let Some(id) = data.current()?
+        && let Ok(manifest) = Manifest::read(&data.generation(&id), &id)
+        && manifest.corpus_hash == corpus.hash
+        && manifest.analyzer_version == ANALYZER_VERSION
+        && manifest.model == model
+        && manifest.verify(&data.generation(&id)).is_ok()
+    {
+        return Ok(Built { id, published: false, counts: manifest.counts });
+    }
+
+    let staging = data.staging(&lock)?;
+    let index = UnitIndex::new(&corpus.entries, &corpus.shop);
+    let analyzer = Analyzer::new(corpus.dictionaries.clone());
+    let tokens = analyse(&index.units, &analyzer, progress);
+    write_lexical(&staging, corpus, &index, &tokens, &analyzer)?;
+    write_tokens(&staging, &tokens)?;
+    write_vectors(&staging, &index.units, embedder, progress)?;
+    write_content(&staging, corpus)?;
+
+    let id = format!("g{:06}-{}", data.next_number()?, &corpus.hash[..8]);
+    let counts = count(corpus, &index);
+    let mut files = std::collections::BTreeMap::new();
+    for name in files_below(&staging)? {
+        let path = staging.join(&name);
+        files.insert(name, FileInfo::of(&path).map_err(|source| Error::io(path, source))?);
+    }
+    let manifest = Manifest {
+        format: manifest::FORMAT,
+        id: id.clone(),
+        created_at: jiff::Timestamp::now(),
+        corpus_hash: corpus.hash.clone(),
+        analyzer_version: ANALYZER_VERSION,
+        model,
+        ranker_version: options.ranker_version.clone(),
+        counts,
+        files,
+    };
+    write_json(&staging.join(manifest::FILE), &manifest)?;
+    data.publish(&staging, &id, options.keep, &lock)?;
+    Ok(Built { id, published: true, counts })
+}
+
+fn analyse(units: &[Unit], analyzer: &Analyzer, progress: Progress) -> Vec<Tokens> {
+    progress("analysing", 0, units.len());
+    let tokens = units.par_iter().map(|unit| analyzer.analyze(&unit.text)).collect();
+    progress("analysing", units.len(), units.len());
+    tokens
+}
+
+fn write_lexical(staging: &Path, corpus: &Corpus, index: &UnitIndex, tokens: &[Tokens], analyzer: &Analyzer) -> Result<()> {
+    let folder = staging.join(LEXICAL_FOLDER);
+    fs::create_dir(&folder).map_err(|source| Error::io(&folder, source))?;
+    let mut builder = LexicalBuilder::create(&folder)?;
+    for (number, (unit, tokens)) in index.units[..index.searchable].iter().zip(tokens).enumerate() {
+        let target = &index.targets[unit.target as usize];
+        let stands_for_entry = target.units.start as usize == number;
+        let tags = stands_for_entry.then(|| analyzer.analyze(&corpus.entries[target.entry as usize].tags.join(" ")));
+        let part = if unit.field == UnitField::Body { Part::Body } else { Part::Phrase };
+        builder.add(number as u32, part, tokens, tags.as_ref())?;
+    }
+    builder.finish()
+}
+
+fn write_tokens(staging: &Path, tokens: &[Tokens]) -> Result<()> {
+    let mut store = TokenStore::default();
+    tokens.iter().for_each(|tokens| store.push(tokens));
+    store.save(&staging.join(TOKENS_FILE))
+}
+
+fn write_vectors(staging: &Path, units: &[Unit], embedder: &dyn Embedder, progress: Progress) -> Result<()> {
+    let mut store = VectorStore::new(embedder.dimensions());
+    for (step, part) in units.chunks(EMBED_STEP).enumerate() {
+        progress("embedding", step * EMBED_STEP, units.len());
+        let texts: Vec<&str> = part.iter().map(|unit| unit.text.as_str()).collect();
+        let each = texts.len().div_ceil(rayon::current_num_threads());
+        let vectors: Vec<Vec<Vec<f32>>> =
+            texts.par_chunks(each).map(|texts| embedder.embed(texts, Role::Document)).collect::<Result<_>>()?;
+        vectors.iter().flatten().for_each(|vector| store.push(vector));
+    }
+    progress("embedding", units.len(), units.len());
+    store.save(&staging.join(VECTORS_FILE))
+}
+
+fn write_content(staging: &Path, corpus: &Corpus) -> Result<()> {
+    let content = Content { entries: corpus.entries.clone(), shop: corpus.shop.clone(), dictionaries: corpus.dictionaries.clone() };
+    write_json(&staging.join(CONTENT_FILE), &content)
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let bytes = serde_json::to_vec(value).map_err(|error| Error::internal("cannot write JSON", error))?;
+    fs::write(path, bytes).map_err(|source| Error::io(path, source))
+}
+
+fn count(corpus: &Corpus, index: &UnitIndex) -> Counts {
+    let published = |kind| corpus.entries.iter().filter(|e| e.kind() == kind && e.status == Status::Published).count();
+    Counts {
+        faq: published(Kind::Faq),
+        manual: published(Kind::Manual),
+        script: published(Kind::Script),
+        risk: published(Kind::Risk),
+        unpublished: corpus.entries.iter().filter(|entry| entry.status != Status::Published).count(),
+        units: index.searchable,
+    }
+}

@@ -1,0 +1,117 @@
+//! Opens a published generation as one immutable snapshot, after checking that all its parts belong together.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::build::{CONTENT_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_FILE};
+use super::manifest::Manifest;
+use super::publish::DataFolder;
+use super::units::{Target, Unit, UnitIndex};
+use crate::corpus::{Entry, Shop};
+use crate::embedding::{Embedder, VectorStore};
+use crate::error::{Error, Result};
+use crate::lexical::{LexicalIndex, TokenStore};
+use crate::text::{ANALYZER_VERSION, Analyzer};
+
+/// Everything a request needs, immutable. Invariant: `tokens`, `vectors` and `units` have one row for each unit.
+pub struct Generation {
+    /// What it was made from.
+    pub manifest: Manifest,
+    /// All entries, ordered by id.
+    pub entries: Vec<Entry>,
+    /// Shop settings and windows.
+    pub shop: Shop,
+    /// What can be found.
+    pub targets: Vec<Target>,
+    /// The texts that are searched, then negative ones.
+    pub units: Vec<Unit>,
+    /// Number of searchable units.
+    pub searchable: usize,
+    /// The analyser with the shop's words.
+    pub analyzer: Analyzer,
+    /// BM25 search.
+    pub lexical: LexicalIndex,
+    /// Tokens of every unit.
+    pub tokens: TokenStore,
+    /// Vectors of every unit.
+    pub vectors: VectorStore,
+    /// The model that made the vectors.
+    pub embedder: Arc<dyn Embedder>,
+    by_id: HashMap<String, u32>,
+}
+
+impl Generation {
+    /// Opens the current generation of `data`.
+    ///
+    /// # Errors
+    /// [`Error::NoGeneration`] if nothing was published; [`Error::Generation`] if it is damaged or was made with another
+    /// analyser or model than these.
+    pub fn open_current(data: &DataFolder, embedder: Arc<dyn Embedder>) -> Result<Self> {
+        let id = data.current()?.ok_or_else(|| Error::NoGeneration(data.path().to_owned()))?;
+        Self::open(data, &id, embedder)
+    }
+
+    /// Opens the generation `id` of `data`.
+    pub fn open(data: &DataFolder, id: &str, embedder: Arc<dyn Embedder>) -> Result<Self> {
+        let folder = data.generation(id);
+        let manifest = Manifest::read(&folder, id)?;
+        if manifest.analyzer_version != ANALYZER_VERSION {
+            let what = format!("made with analyser {}, this is {ANALYZER_VERSION}; run `yingda index`", manifest.analyzer_version);
+            return Err(Error::generation(id, what));
+        }
+        if manifest.model.fingerprint != embedder.fingerprint() || manifest.model.dimensions != embedder.dimensions() {
+            let what = format!(
+                "made with model {} ({}), this is {} ({}); run `yingda index`",
+                manifest.model.name,
+                manifest.model.fingerprint,
+                embedder.name(),
+                embedder.fingerprint()
+            );
+            return Err(Error::generation(id, what));
+        }
+        manifest.verify(&folder)?;
+        let damaged = |what: String| Error::generation(id, what);
+        let bytes = std::fs::read(folder.join(CONTENT_FILE)).map_err(|source| Error::io(folder.join(CONTENT_FILE), source))?;
+        let content: Content =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(format!("{CONTENT_FILE} cannot be read: {error}")))?;
+        let index = UnitIndex::new(&content.entries, &content.shop);
+        let (tokens, vectors) =
+            rayon::join(|| TokenStore::load(&folder.join(TOKENS_FILE)), || VectorStore::load(&folder.join(VECTORS_FILE)));
+        let (tokens, vectors) = (tokens?, vectors?);
+        let lexical = LexicalIndex::open(&folder.join(LEXICAL_FOLDER))?;
+        let rows = (tokens.len(), vectors.len(), lexical.len());
+        if rows != (index.units.len(), index.units.len(), index.searchable) {
+            return Err(damaged(format!("its parts do not fit together: {rows:?} rows for {} units", index.units.len())));
+        }
+        let by_id = content.entries.iter().enumerate().map(|(number, entry)| (entry.id.clone(), number as u32)).collect();
+        Ok(Generation {
+            manifest,
+            entries: content.entries,
+            shop: content.shop,
+            targets: index.targets,
+            units: index.units,
+            searchable: index.searchable,
+            analyzer: Analyzer::new(content.dictionaries),
+            lexical,
+            tokens,
+            vectors,
+            embedder,
+            by_id,
+        })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.manifest.id
+    }
+
+    /// The entry with this id.
+    pub fn entry(&self, id: &str) -> Option<&Entry> {
+        self.by_id.get(id).map(|&number| &self.entries[number as usize])
+    }
+
+    /// Number of the entry with this id.
+    pub fn entry_number(&self, id: &str) -> Option<u32> {
+        self.by_id.get(id).copied()
+    }
+}

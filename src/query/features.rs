@@ -1,0 +1,189 @@
+//! Evidence: what is measured of a candidate, in a form that can be compared between queries and corpora.
+
+use super::retrieve::Candidate;
+use crate::corpus::Kind;
+use crate::generation::{Generation, UnitField};
+use crate::lexical::Channel;
+use crate::text::Tokens;
+
+/// Declares the features once: name and meaning.
+macro_rules! features {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// Evidence for one candidate. Unless said otherwise values lie between 0 and 1.
+        #[derive(Debug, Clone, Copy, Default, PartialEq)]
+        pub struct Features { $($(#[$doc])* pub $name: f32),+ }
+
+        /// Names of all features, in order.
+        pub const FEATURES: &[&str] = &[$(stringify!($name)),+];
+
+        impl Features {
+            /// All values, in the order of [`FEATURES`].
+            pub fn values(&self) -> [f32; FEATURES.len()] {
+                [$(self.$name),+]
+            }
+        }
+    };
+}
+
+features! {
+    /// Cosine of the nearest phrasing.
+    cosine,
+    /// Distance of `cosine` to the best among the candidates (0 for the best, negative for others).
+    cosine_gap,
+    /// Mean cosine of the three nearest phrasings.
+    cosine_mean3,
+    /// Cosine of the nearest passage.
+    cosine_body,
+    /// Reciprocal rank by `cosine`.
+    cosine_rank,
+    /// BM25 of the best phrasing, relative to the best among the candidates.
+    bm25,
+    /// Reciprocal rank by BM25.
+    bm25_rank,
+    /// BM25 of the best passage, relative to the best among the candidates.
+    bm25_body,
+    /// Share of the query's characters in the best phrasing.
+    chars_of_query,
+    /// Share of that phrasing's characters in the query.
+    chars_of_unit,
+    /// Share of the query's bigrams in the best phrasing.
+    bigrams_of_query,
+    /// Share of that phrasing's bigrams in the query.
+    bigrams_of_unit,
+    /// Share of the query's words in the best phrasing.
+    words_of_query,
+    /// Share of that phrasing's words in the query.
+    words_of_unit,
+    /// Share of the query's bigrams in the best passage.
+    body_bigrams_of_query,
+    /// 1 if the query equals a phrasing.
+    exact,
+    /// Length of the shorter of query and nearest phrasing over the longer.
+    length_ratio,
+    /// How much nearer the query is to a negative phrasing than to any of its own.
+    negative,
+    /// 1 if the nearest phrasing is the standard question.
+    in_question,
+    /// 1 for a manual.
+    is_manual,
+    /// 1 for a script.
+    is_script,
+    /// 1 for a risk rule.
+    is_risk,
+}
+
+/// A candidate with its evidence.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged {
+    pub target: u32,
+    pub features: Features,
+    /// The unit that speaks most for it.
+    pub matched: u32,
+}
+
+/// Measures all candidates.
+pub(super) fn compute(generation: &Generation, tokens: &Tokens, vector: &[f32], candidates: &[Candidate]) -> Vec<Judged> {
+    let query_tokens = generation.tokens.query(tokens);
+    let query_length = tokens.chars.len() as f32;
+    let top_bm25 = candidates.iter().map(|c| c.phrase_bm25).fold(0.0, f32::max);
+    let top_body = candidates.iter().map(|c| c.body_bm25).fold(0.0, f32::max);
+    let mut judged: Vec<Judged> = candidates
+        .iter()
+        .map(|candidate| {
+            let target = &generation.targets[candidate.target as usize];
+            let mut f = Features::default();
+            let mut nearest = [f32::NEG_INFINITY; 3];
+            let (mut best_unit, mut best_evidence) = (target.units.start, f32::NEG_INFINITY);
+            let (mut nearest_unit, mut best_overlap) = (target.units.start, -1.0);
+            for unit in target.units.clone() {
+                let field = generation.units[unit as usize].field;
+                let cosine = generation.vectors.cosine(vector, unit);
+                if field == UnitField::Body {
+                    f.cosine_body = f.cosine_body.max(cosine);
+                    let bigrams = generation.tokens.overlap(&query_tokens, unit, Channel::Bigrams).of_query;
+                    f.body_bigrams_of_query = f.body_bigrams_of_query.max(bigrams);
+                    let evidence = 0.5 * (cosine + bigrams);
+                    if evidence > best_evidence {
+                        (best_unit, best_evidence) = (unit, evidence);
+                    }
+                    continue;
+                }
+                if cosine > nearest[0] {
+                    nearest_unit = unit;
+                }
+                insert_sorted(&mut nearest, cosine);
+                let chars = generation.tokens.overlap(&query_tokens, unit, Channel::Chars);
+                let bigrams = generation.tokens.overlap(&query_tokens, unit, Channel::Bigrams);
+                let overlap = chars.of_query + bigrams.of_query + 0.5 * (chars.of_unit + bigrams.of_unit);
+                if overlap > best_overlap {
+                    best_overlap = overlap;
+                    (f.chars_of_query, f.chars_of_unit) = (chars.of_query, chars.of_unit);
+                    (f.bigrams_of_query, f.bigrams_of_unit) = (bigrams.of_query, bigrams.of_unit);
+                    let words = generation.tokens.overlap(&query_tokens, unit, Channel::Words);
+                    (f.words_of_query, f.words_of_unit) = (words.of_query, words.of_unit);
+                }
+                if chars.of_query >= 1.0 && chars.of_unit >= 1.0 && bigrams.of_query >= 1.0 && bigrams.of_unit >= 1.0 {
+                    f.exact = 1.0;
+                }
+                let evidence = cosine + overlap / 3.0;
+                if evidence > best_evidence {
+                    (best_unit, best_evidence) = (unit, evidence);
+                }
+            }
+            let known: Vec<f32> = nearest.into_iter().filter(|cosine| cosine.is_finite()).collect();
+            f.cosine = nearest[0].max(0.0);
+            f.cosine_mean3 = if known.is_empty() { 0.0 } else { known.iter().sum::<f32>() / known.len() as f32 };
+            f.bm25 = ratio(candidate.phrase_bm25, top_bm25);
+            f.bm25_body = ratio(candidate.body_bm25, top_body);
+            let unit_length = generation.tokens.length(nearest_unit, Channel::Chars) as f32;
+            f.length_ratio = ratio(query_length.min(unit_length), query_length.max(unit_length));
+            for unit in target.negatives.clone() {
+                f.negative = f.negative.max(generation.vectors.cosine(vector, unit) - f.cosine);
+            }
+            f.in_question = f32::from(generation.units[nearest_unit as usize].field == UnitField::Question);
+            match generation.entries[target.entry as usize].kind() {
+                Kind::Faq => {}
+                Kind::Manual => f.is_manual = 1.0,
+                Kind::Script => f.is_script = 1.0,
+                Kind::Risk => f.is_risk = 1.0,
+            }
+            Judged { target: candidate.target, features: f, matched: best_unit }
+        })
+        .collect();
+    relate(&mut judged);
+    judged
+}
+
+/// Fills in the features that compare candidates with each other.
+fn relate(judged: &mut [Judged]) {
+    let best = judged.iter().map(|j| j.features.cosine).fold(0.0, f32::max);
+    for j in judged.iter_mut() {
+        j.features.cosine_gap = j.features.cosine - best;
+    }
+    reciprocal_ranks(judged, |f| f.cosine, |f, rank| f.cosine_rank = rank);
+    reciprocal_ranks(judged, |f| f.bm25, |f, rank| f.bm25_rank = rank);
+}
+
+fn reciprocal_ranks(judged: &mut [Judged], key: fn(&Features) -> f32, set: fn(&mut Features, f32)) {
+    let mut order: Vec<usize> = (0..judged.len()).collect();
+    order.sort_by(|&a, &b| {
+        key(&judged[b].features).total_cmp(&key(&judged[a].features)).then(judged[a].target.cmp(&judged[b].target))
+    });
+    for (rank, at) in order.into_iter().enumerate() {
+        let value = if key(&judged[at].features) > 0.0 { 1.0 / (1.0 + rank as f32) } else { 0.0 };
+        set(&mut judged[at].features, value);
+    }
+}
+
+fn insert_sorted(top: &mut [f32; 3], value: f32) {
+    let mut value = value;
+    for slot in top {
+        if value > *slot {
+            std::mem::swap(slot, &mut value);
+        }
+    }
+}
+
+fn ratio(part: f32, whole: f32) -> f32 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}

@@ -1,0 +1,144 @@
+//! The query service: from a customer's words to ranked, explained candidates. [`search`] reads as the list of stages. It
+//! never imports `http` or `cli`, and it takes its generation as an argument.
+
+mod features;
+mod filter;
+mod highlight;
+mod ranker;
+mod retrieve;
+
+pub use features::{FEATURES, Features};
+pub use filter::Filters;
+pub use highlight::highlights;
+pub use ranker::{Calibration, Ranker};
+
+use serde::Serialize;
+
+use crate::corpus::{Date, Kind};
+use crate::embedding::Role;
+use crate::error::{Error, Result};
+use crate::generation::{Generation, UnitField};
+use crate::text::Tokens;
+
+/// Longest query, in characters.
+pub const MAX_QUERY_CHARS: usize = 2_000;
+/// Most results of one query.
+pub const MAX_TOP_K: usize = 100;
+
+/// Which evidence to use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Keywords only.
+    Lexical,
+    /// Vectors only.
+    Vector,
+    /// Both.
+    #[default]
+    Hybrid,
+}
+
+/// A search to be done.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The customer's words.
+    pub text: String,
+    /// How many results, from 1 to [`MAX_TOP_K`].
+    pub top_k: usize,
+    /// Which entries may be found.
+    pub filters: Filters,
+    /// The day on which entries must be valid.
+    pub as_of: Date,
+    /// Which evidence to use.
+    pub mode: Mode,
+}
+
+impl Query {
+    /// A query for the best `top_k` entries of any kind, valid on `as_of`.
+    pub fn new(text: impl Into<String>, top_k: usize, as_of: Date) -> Self {
+        Query { text: text.into(), top_k, filters: Filters::default(), as_of, mode: Mode::default() }
+    }
+
+    fn check(&self) -> Result<()> {
+        let length = self.text.chars().count();
+        if self.text.trim().is_empty() {
+            return Err(Error::InvalidRequest("query is empty; send the customer's words".into()));
+        }
+        if length > MAX_QUERY_CHARS {
+            return Err(Error::InvalidRequest(format!("query has {length} characters; the limit is {MAX_QUERY_CHARS}")));
+        }
+        if !(1..=MAX_TOP_K).contains(&self.top_k) {
+            return Err(Error::InvalidRequest(format!("top_k is {}; use 1 to {MAX_TOP_K}", self.top_k)));
+        }
+        Ok(())
+    }
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// Index of the target in the generation.
+    pub target: u32,
+    /// Final score, from 0 to 1; results are ordered by it.
+    pub score: f32,
+    /// Calibrated probability that this is a right answer.
+    pub confidence: f32,
+    /// Keyword evidence, from 0 to 1: the share of the query's weight that the best unit covers.
+    pub keyword_score: f32,
+    /// Cosine of the nearest unit, from 0 to 1 (negative ones count as 0).
+    pub vector_score: f32,
+    /// The unit that speaks most for this result.
+    pub matched: u32,
+    /// All evidence.
+    pub features: Features,
+}
+
+/// The result of a search.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Results, best first; ties by entry id and section.
+    pub hits: Vec<Hit>,
+    /// How the query was read.
+    pub tokens: Tokens,
+    /// How many targets were compared.
+    pub candidates: usize,
+}
+
+/// How sure the answer as a whole is, for decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Sure enough to answer without a person, at the promised precision.
+    Answer,
+    /// Worth showing to an agent.
+    Suggest,
+    /// One question to the customer would separate the leading candidates.
+    Clarify,
+    /// A person must take over.
+    Handoff,
+    /// The corpus has nothing on this.
+    NoMatch,
+}
+
+/// Searches `generation`.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] if the query is empty or beyond its limits.
+pub fn search(generation: &Generation, ranker: &Ranker, query: &Query) -> Result<Found> {
+    query.check()?;
+    let tokens = generation.analyzer.analyze(&query.text);
+    let vector = generation.embedder.embed(&[&query.text], Role::Query)?.pop().unwrap_or_default();
+    let allowed = filter::allowed(generation, &query.filters, query.as_of);
+    let candidates = retrieve::retrieve(generation, &tokens, &vector, allowed.as_ref(), query.mode)?;
+    let mut judged = features::compute(generation, &tokens, &vector, &candidates);
+    let ordered = ranker.rank(generation, &mut judged, query.mode);
+    let hits = ordered.into_iter().take(query.top_k).collect();
+    Ok(Found { hits, tokens, candidates: candidates.len() })
+}
+
+/// The kinds of entries that answer a customer.
+pub const ANSWERING_KINDS: &[Kind] = &[Kind::Faq, Kind::Manual];
+
+/// The field of a hit's best unit.
+pub fn matched_field(generation: &Generation, hit: &Hit) -> UnitField {
+    generation.units[hit.matched as usize].field
+}

@@ -1,0 +1,126 @@
+//! Templates: sandboxed (no file access, bounded steps) and strict in what they leave out: a variable that the context does
+//! not know is never printed as a hole; it is named in [`Rendered::missing`].
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
+
+use super::Context;
+use crate::corpus::Shop;
+
+/// Instructions a template may use; ordinary ones need some dozens.
+const FUEL: u64 = 20_000;
+/// Longest reply, in characters.
+const MAX_REPLY_CHARS: usize = 8_000;
+
+/// A template filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The text; without any placeholder if `missing` is empty, and empty otherwise.
+    pub text: String,
+    /// Variables the context did not know.
+    pub missing: Vec<String>,
+}
+
+/// Fills templates for one shop.
+pub struct Renderer {
+    environment: Environment<'static>,
+    shop: Value,
+}
+
+impl Renderer {
+    /// A renderer with the shop's settings, that writes times in `zone`.
+    pub fn new(shop: &Shop, zone: &TimeZone) -> Self {
+        let mut environment = Environment::empty();
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
+        environment.add_filter("default", |value: Value, other: Option<Value>| {
+            if value.is_undefined() || value.is_none() { other.unwrap_or_else(|| Value::from("")) } else { value }
+        });
+        environment.add_filter("money", money);
+        environment.add_filter("mask_phone", |phone: String| mask_phone(&phone));
+        let local = zone.clone();
+        environment.add_filter("date", move |value: Value| moment(&value, &local, "%-m月%-d日"));
+        let local = zone.clone();
+        environment.add_filter("datetime", move |value: Value| moment(&value, &local, "%-m月%-d日 %H:%M"));
+        Renderer { environment, shop: Value::from(Serde(&shop.settings)) }
+    }
+
+    /// Fills `template` from `context`.
+    pub fn render(&self, template: &str, context: &Context) -> Rendered {
+        let tree = serde_json::to_value(context).unwrap_or(serde_json::Value::Null);
+        let mut variables: BTreeMap<&'static str, Value> = BTreeMap::new();
+        for name in ["order", "customer", "product", "agent"] {
+            let known = tree.get(name).cloned().unwrap_or_else(|| serde_json::json!({}));
+            variables.insert(name, Value::from(Serde(known)));
+        }
+        variables.insert("shop", self.shop.clone());
+        let outcome = self.environment.template_from_str(template).and_then(|template| template.render(variables));
+        match outcome {
+            Ok(text) => Rendered { text: tidy(&text), missing: Vec::new() },
+            Err(error) => {
+                let mut missing = Vec::new();
+                if error.kind() == ErrorKind::UndefinedError {
+                    missing = self.unknown_variables(template, &tree);
+                }
+                if missing.is_empty() {
+                    missing.push(format!("template: {error}"));
+                }
+                Rendered { text: String::new(), missing }
+            }
+        }
+    }
+
+    fn unknown_variables(&self, template: &str, known: &serde_json::Value) -> Vec<String> {
+        let Ok(template) = self.environment.template_from_str(template) else { return Vec::new() };
+        let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        names.retain(|name| !name.starts_with("shop.") && known.pointer(&format!("/{}", name.replace('.', "/"))).is_none());
+        names.sort();
+        names
+    }
+}
+
+/// “12.5” → “12.50元”.
+fn money(value: Value) -> Result<String, minijinja::Error> {
+    let amount = f64::try_from(value.clone()).ok().or_else(|| value.as_str()?.parse().ok());
+    let amount = amount.filter(|amount: &f64| amount.is_finite());
+    amount.map(|amount| format!("{amount:.2}元")).ok_or_else(|| not_usable("an amount", &value))
+}
+
+/// “13812341234” → “138****1234”; anything shorter than seven digits is hidden altogether.
+fn mask_phone(phone: &str) -> String {
+    let digits: Vec<char> = phone.chars().filter(char::is_ascii_digit).collect();
+    if digits.len() < 7 {
+        return "****".to_owned();
+    }
+    let (head, tail): (String, String) = (digits[..3].iter().collect(), digits[digits.len() - 4..].iter().collect());
+    format!("{head}****{tail}")
+}
+
+fn moment(value: &Value, zone: &TimeZone, format: &str) -> Result<String, minijinja::Error> {
+    let parsed = value.as_str().and_then(|text| text.parse::<super::Moment>().ok());
+    parsed
+        .map(|at| at.at(zone).to_zoned(zone.clone()).strftime(format).to_string())
+        .ok_or_else(|| not_usable("a point in time", value))
+}
+
+fn not_usable(what: &str, value: &Value) -> minijinja::Error {
+    let kind = if value.is_undefined() { ErrorKind::UndefinedError } else { ErrorKind::InvalidOperation };
+    minijinja::Error::new(kind, format!("{value} is not {what}"))
+}
+
+/// Trims, and joins blank lines that an empty variable left.
+fn tidy(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.trim().lines().map(str::trim_end) {
+        if line.is_empty() && out.ends_with("\n\n") {
+            continue;
+        }
+        out.push_str(line);
+        out.push('\n');
+    }
+    out.trim_end().chars().take(MAX_REPLY_CHARS).collect()
+}

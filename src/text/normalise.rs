@@ -1,0 +1,119 @@
+//! Normalisation: NFKC, lower case, traditional to simplified, emoji and control characters to blanks, runs of
+//! punctuation and long repetitions shortened. It must stay a pure function of the text: no dictionaries, no settings.
+
+use std::sync::LazyLock;
+
+use ferrous_opencc::{OpenCC, config::BuiltinConfig};
+use unicode_normalization::UnicodeNormalization;
+
+/// Longest run of one character that survives: “好好好好好” is read as “好好”.
+const MAX_RUN: usize = 2;
+
+static TO_SIMPLIFIED: LazyLock<OpenCC> =
+    LazyLock::new(|| OpenCC::from_config(BuiltinConfig::T2s).expect("the built-in t2s dictionary is complete"));
+
+/// A normalised text together with where each of its characters came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Normalised {
+    /// The normalised text.
+    pub text: String,
+    /// For each character of `text`, the index of the original character (in characters, not bytes).
+    pub origin: Vec<u32>,
+}
+
+/// True for a Chinese character (unified ideographs, their extensions, and 〇).
+pub fn is_cjk(c: char) -> bool {
+    matches!(c, '\u{4E00}'..='\u{9FFF}' | '\u{3400}'..='\u{4DBF}' | '\u{20000}'..='\u{323AF}' | '\u{F900}'..='\u{FAFF}' | '〇')
+}
+
+/// Normalises `text`. Idempotent: normalising twice gives the same as once.
+pub fn normalise(text: &str) -> String {
+    let plain: String = text.nfkc().flat_map(fold).collect();
+    let simplified = if plain.chars().any(is_cjk) { TO_SIMPLIFIED.convert(&plain) } else { plain };
+    let mut squeezer = Squeezer::default();
+    simplified.chars().for_each(|c| {
+        squeezer.push(c);
+    });
+    squeezer.finish()
+}
+
+/// Normalises `text` one character at a time and remembers origins, for spans that point into the original.
+///
+/// Traditional characters are converted without looking at their neighbours, so a few phrases may come out differently
+/// than in [`normalise`]; for pointing at words that difference does not matter.
+pub fn normalise_with_map(text: &str) -> Normalised {
+    let mut squeezer = Squeezer::default();
+    let mut origin = Vec::new();
+    for (index, original) in text.chars().enumerate() {
+        for c in original.nfkc().flat_map(fold) {
+            let mut push = |c| {
+                if squeezer.push(c) {
+                    origin.push(index as u32);
+                }
+            };
+            if is_cjk(c) {
+                let mut buffer = [0; 4];
+                TO_SIMPLIFIED.convert(c.encode_utf8(&mut buffer)).chars().for_each(&mut push);
+            } else {
+                push(c);
+            }
+        }
+    }
+    let text = squeezer.finish();
+    origin.truncate(text.chars().count());
+    Normalised { text, origin }
+}
+
+/// Lower-cases, and turns what carries no meaning for search into a blank or nothing.
+fn fold(c: char) -> impl Iterator<Item = char> {
+    let (blank, drop) = (is_blank_like(c), is_invisible(c));
+    let lower = (!blank && !drop).then(|| c.to_lowercase());
+    lower.into_iter().flatten().chain(blank.then_some(' '))
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FEFF}' | '\u{00AD}' | '\u{E0000}'..='\u{E007F}')
+}
+
+fn is_blank_like(c: char) -> bool {
+    let emoji =
+        matches!(c, '\u{1F000}'..='\u{1FAFF}' | '\u{2600}'..='\u{27BF}' | '\u{2B00}'..='\u{2BFF}' | '\u{E000}'..='\u{F8FF}');
+    !is_invisible(c) && (c.is_whitespace() || c.is_control() || emoji)
+}
+
+/// Joins blanks, shortens runs of punctuation to one and of other characters to [`MAX_RUN`], trims.
+#[derive(Default)]
+struct Squeezer {
+    out: String,
+    last: Option<char>,
+    run: usize,
+}
+
+impl Squeezer {
+    /// Adds a character; false where it was left out.
+    fn push(&mut self, c: char) -> bool {
+        if c == ' ' && matches!(self.last, None | Some(' ')) {
+            return false;
+        }
+        self.run = if self.last == Some(c) { self.run + 1 } else { 1 };
+        self.last = Some(c);
+        let allowed = if c.is_ascii_digit() {
+            usize::MAX
+        } else if c.is_alphanumeric() {
+            MAX_RUN
+        } else {
+            1
+        };
+        let keep = self.run <= allowed;
+        if keep {
+            self.out.push(c);
+        }
+        keep
+    }
+
+    fn finish(mut self) -> String {
+        self.out.truncate(self.out.trim_end().len());
+        self.out
+    }
+}
