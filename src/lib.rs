@@ -7,6 +7,7 @@ pub mod config;
 pub mod corpus;
 pub mod embedding;
 pub mod error;
+pub mod eval;
 pub mod generation;
 pub mod http;
 pub mod lexical;

@@ -2,6 +2,7 @@
 //! error. This room never imports `http`, but for `serve`, which starts it.
 
 mod check;
+mod eval;
 mod generations;
 mod index;
 mod output;
@@ -82,6 +83,8 @@ enum Command {
     Suggest(query::SuggestArguments),
     /// Serve over HTTP
     Serve(serve::ServeArguments),
+    /// Measure the quality of answers on a labelled set, or on the corpus' golden questions
+    Eval(eval::EvalArguments),
     /// List the generations that are kept
     Generations,
     /// Publish an earlier generation again
@@ -139,6 +142,7 @@ fn dispatch(arguments: Arguments) -> Result<u8> {
         Command::Search(arguments) => query::search(&config, &arguments, format),
         Command::Suggest(arguments) => query::suggest(&config, &arguments, format),
         Command::Serve(_) => serve::run(&config),
+        Command::Eval(arguments) => eval::run(&config, &arguments, format),
         Command::Generations => generations::list(&config, format),
         Command::Rollback { id } => generations::rollback(&config, id.as_deref(), format),
         Command::Config { defaults } => {

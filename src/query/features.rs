@@ -74,8 +74,10 @@ features! {
 
 /// A candidate with its evidence.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Judged {
+pub struct Judged {
+    /// Index of the target in the generation.
     pub target: u32,
+    /// The evidence.
     pub features: Features,
     /// The unit that speaks most for it.
     pub matched: u32,

@@ -7,7 +7,7 @@ mod highlight;
 mod ranker;
 mod retrieve;
 
-pub use features::{FEATURES, Features};
+pub use features::{FEATURES, Features, Judged};
 pub use filter::Filters;
 pub use highlight::highlights;
 pub use ranker::{Calibration, Ranker};
@@ -57,20 +57,6 @@ impl Query {
     pub fn new(text: impl Into<String>, top_k: usize, as_of: Date) -> Self {
         Query { text: text.into(), top_k, filters: Filters::default(), as_of, mode: Mode::default() }
     }
-
-    fn check(&self) -> Result<()> {
-        let length = self.text.chars().count();
-        if self.text.trim().is_empty() {
-            return Err(Error::InvalidRequest("query is empty; send the customer's words".into()));
-        }
-        if length > MAX_QUERY_CHARS {
-            return Err(Error::InvalidRequest(format!("query has {length} characters; the limit is {MAX_QUERY_CHARS}")));
-        }
-        if !(1..=MAX_TOP_K).contains(&self.top_k) {
-            return Err(Error::InvalidRequest(format!("top_k is {}; use 1 to {MAX_TOP_K}", self.top_k)));
-        }
-        Ok(())
-    }
 }
 
 /// One thing that was found.
@@ -119,20 +105,60 @@ pub enum Decision {
     NoMatch,
 }
 
+/// A customer's words, analysed and embedded once, for any number of searches in the same generation.
+pub struct Understood {
+    /// The tokens.
+    pub tokens: Tokens,
+    vector: Vec<f32>,
+}
+
+/// Analyses and embeds `text`.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] if it is empty or longer than [`MAX_QUERY_CHARS`].
+pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
+    let length = text.chars().count();
+    if text.trim().is_empty() {
+        return Err(Error::InvalidRequest("query is empty; send the customer's words".into()));
+    }
+    if length > MAX_QUERY_CHARS {
+        return Err(Error::InvalidRequest(format!("query has {length} characters; the limit is {MAX_QUERY_CHARS}")));
+    }
+    let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
+    Ok(Understood { tokens: generation.analyzer.analyze(text), vector })
+}
+
 /// Searches `generation`.
 ///
 /// # Errors
 /// [`Error::InvalidRequest`] if the query is empty or beyond its limits.
 pub fn search(generation: &Generation, ranker: &Ranker, query: &Query) -> Result<Found> {
-    query.check()?;
-    let tokens = generation.analyzer.analyze(&query.text);
-    let vector = generation.embedder.embed(&[&query.text], Role::Query)?.pop().unwrap_or_default();
+    let understood = understand(generation, &query.text)?;
+    search_understood(generation, ranker, &understood, query)
+}
+
+/// Searches `generation` with words that were understood before; `query.text` is not looked at.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] if `top_k` is out of its limits.
+pub fn search_understood(generation: &Generation, ranker: &Ranker, understood: &Understood, query: &Query) -> Result<Found> {
+    if !(1..=MAX_TOP_K).contains(&query.top_k) {
+        return Err(Error::InvalidRequest(format!("top_k is {}; use 1 to {MAX_TOP_K}", query.top_k)));
+    }
+    let judged = judge(generation, understood, query)?;
+    let hits = ranker.rank(generation, &judged, query.mode).into_iter().take(query.top_k).collect();
+    Ok(Found { hits, tokens: understood.tokens.clone(), candidates: judged.len() })
+}
+
+/// Retrieves candidates and measures the evidence for each, in order of target; what a ranker is trained on.
+///
+/// # Errors
+/// If the index cannot be read.
+pub fn judge(generation: &Generation, understood: &Understood, query: &Query) -> Result<Vec<Judged>> {
     let allowed = filter::allowed(generation, &query.filters, query.as_of);
-    let candidates = retrieve::retrieve(generation, &tokens, &vector, allowed.as_ref(), query.mode)?;
-    let mut judged = features::compute(generation, &tokens, &vector, &candidates);
-    let ordered = ranker.rank(generation, &mut judged, query.mode);
-    let hits = ordered.into_iter().take(query.top_k).collect();
-    Ok(Found { hits, tokens, candidates: candidates.len() })
+    let Understood { tokens, vector } = understood;
+    let candidates = retrieve::retrieve(generation, tokens, vector, allowed.as_ref(), query.mode)?;
+    Ok(features::compute(generation, tokens, vector, &candidates))
 }
 
 /// The kinds of entries that answer a customer.

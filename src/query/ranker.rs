@@ -80,7 +80,7 @@ impl Ranker {
     }
 
     /// Orders candidates, best first, ties by target (that is, by entry id and section).
-    pub(super) fn rank(&self, generation: &Generation, judged: &mut [Judged], mode: Mode) -> Vec<Hit> {
+    pub(super) fn rank(&self, generation: &Generation, judged: &[Judged], mode: Mode) -> Vec<Hit> {
         let mut scored: Vec<(f32, &Judged)> = judged.iter().map(|j| (self.score(&j.features, mode), j)).collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.target.cmp(&b.1.target)));
         let entry_of = |j: &Judged| generation.targets[j.target as usize].entry;

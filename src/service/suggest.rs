@@ -28,6 +28,7 @@ impl Service {
         let now = self.moment(request.as_of);
         let situation = Situation { context: &request.context, now, zone: &self.zone, shop: &generation.shop };
         let renderer = Renderer::new(&generation.shop, &self.zone);
+        let understood = query::understand(&generation, &question)?;
         let find = |kinds: &[Kind], top_k: usize| {
             let filters = Filters {
                 kinds: kinds.to_vec(),
@@ -35,7 +36,8 @@ impl Service {
                 channels: request.context.channel.into_iter().collect(),
                 tags: Vec::new(),
             };
-            query::search(&generation, &self.ranker, &Query { filters, ..Query::new(&question, top_k, self.day(request.as_of)) })
+            let query = Query { filters, ..Query::new(&question, top_k, self.day(request.as_of)) };
+            query::search_understood(&generation, &self.ranker, &understood, &query)
         };
 
         let answers = find(ANSWERING_KINDS, top_k)?;

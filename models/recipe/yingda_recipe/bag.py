@@ -30,9 +30,9 @@ class Bag:
         table = np.random.default_rng(seed).normal(0, scale, (len(keys) + 1, dims)).astype(np.float32)
         return cls(keys, table, units, power)
 
-    def features(self, streams, texts, drop=0.0, limit=0, seed=0):
+    def features(self, streams, texts, drop=0.0, limit=0, seed=0, drop_ngrams=0.0):
         texts = np.asarray(texts, np.int64)
-        return features_of(streams.units, streams.offsets, texts, self.slots, self.rows, self.max_n, drop, limit, seed)
+        return features_of(streams.units, streams.offsets, texts, self.slots, self.rows, self.max_n, drop, limit, seed, drop_ngrams)
 
     def vectors(self, streams, texts=None, batch=4096):
         """Bag vectors of encoded texts, not normalised."""

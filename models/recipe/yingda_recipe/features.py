@@ -152,11 +152,12 @@ def find(key, slots, rows):
 
 
 @njit(cache=True)
-def features_of(units, offsets, texts, slots, rows, max_n, drop, limit, seed):
+def features_of(units, offsets, texts, slots, rows, max_n, drop, limit, seed, drop_ngrams=0.0):
     """Feature rows of the chosen texts (CSR), and for each the stream position where the n-gram ends.
 
-    Every unit is dropped with probability `drop`; n-grams over a dropped unit vanish with it. Texts longer than `limit`
-    stream places are read in a random window of that length (limit 0: whole).
+    Every unit is dropped with probability `drop`; n-grams over a dropped unit vanish with it. An n-gram of two
+    units or more is left out with probability `drop_ngrams`, so that its parts learn to stand in for it. Texts longer than
+    `limit` stream places are read in a window of that length (limit 0: whole).
     """
     np.random.seed(seed)
     longest = 0
@@ -186,7 +187,7 @@ def features_of(units, offsets, texts, slots, rows, max_n, drop, limit, seed):
                     break
                 key = key | (np.int64(local[j]) << (BITS * (n - 1)))
                 row = find(key, slots, rows)
-                if row:
+                if row and (n == 1 or drop_ngrams == 0 or np.random.random() >= drop_ngrams):
                     out[used] = row
                     ends[used] = i
                     used += 1

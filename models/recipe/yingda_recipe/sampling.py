@@ -4,43 +4,38 @@ import numpy as np
 from numba import njit
 
 from .data import KIND_WEIGHT
-from .features import SEPARATOR, Streams
+from .features import Streams
 
 
 class PairSampler:
     """Pairs of one source at a time, in chunks, so that a batch holds look-alikes; sources by weight."""
 
-    def __init__(self, arrays, kinds, seed, weights=None, exponent=0.75):
+    def __init__(self, arrays, kinds, weights=None, exponent=0.75):
         self.a, self.b = arrays["pair.a"], arrays["pair.b"]
-        self.component = arrays["text.component"]
-        self.random = np.random.default_rng(seed)
         weight = {**KIND_WEIGHT, **(weights or {})}
         self.members = [np.flatnonzero(arrays["pair.source"] == i) for i in range(len(kinds))]
-        share = np.array([len(m) ** exponent * weight.get(k, weight.get(k.split("/")[1], 0)) for m, k in zip(self.members, kinds)])
-        self.share = share / share.sum()
-        self.cursor = [len(m) for m in self.members]
+        share = [
+            len(members) ** exponent * weight.get(kind, weight.get(kind.split("/")[1], 0))
+            for members, kind in zip(self.members, kinds)
+        ]
+        self.share = np.array(share) / sum(share)
         order = np.argsort(arrays["negative.a"], kind="stable")
         self.negative_a, self.negative_b = arrays["negative.a"][order], arrays["negative.b"][order]
 
-    def chunk(self, size):
-        """Text numbers (a, b) of `size` pairs of one source (fewer when the source is small)."""
-        s = self.random.choice(len(self.members), p=self.share)
-        members = self.members[s]
-        if self.cursor[s] + size > len(members):
-            self.random.shuffle(members)
-            self.cursor[s] = 0
-        picked = members[self.cursor[s] : self.cursor[s] + size]
-        self.cursor[s] += size
+    def chunk(self, size, random):
+        """Text numbers (a, b) of `size` distinct pairs of one source (all of them when the source is small)."""
+        members = self.members[random.choice(len(self.members), p=self.share)]
+        picked = random.choice(members, min(size, len(members)), replace=False)
         a, b = self.a[picked], self.b[picked]
-        swap = self.random.random(len(a)) < 0.5
+        swap = random.random(len(a)) < 0.5
         return np.where(swap, b, a), np.where(swap, a, b)
 
-    def negatives(self, a):
+    def negatives(self, a, random):
         """One labelled look-alike for each text that has any."""
         lo = np.searchsorted(self.negative_a, a, "left")
         hi = np.searchsorted(self.negative_a, a, "right")
         has = hi > lo
-        at = lo[has] + (self.random.random(has.sum()) * (hi - lo)[has]).astype(np.int64)
+        at = lo[has] + (random.random(has.sum()) * (hi - lo)[has]).astype(np.int64)
         return self.negative_b[at]
 
 
@@ -50,29 +45,21 @@ class ClusterSampler:
     `first` numbers the standard question of each cluster among the encoded texts; its phrasings follow.
     """
 
-    def __init__(self, clusters, first, seed, standard_share=0.6):
-        self.clusters, self.first = clusters, np.asarray(first)
+    def __init__(self, clusters, first, standard_share):
+        self.first, self.standard_share = np.asarray(first), standard_share
         self.sizes = np.array([len(c.phrasings) for c in clusters])
-        self.random = np.random.default_rng(seed)
-        self.standard_share = standard_share
         names = sorted({c.group for c in clusters})
         self.groups = [np.array([i for i, c in enumerate(clusters) if c.group == n]) for n in names]
 
-    def chunk(self, size):
-        """(a, b, cluster) of `size` pairs of distinct clusters."""
-        picked = []
-        count = 0
-        for g in self.random.permutation(len(self.groups)):
-            picked.append(self.groups[g])
-            count += len(self.groups[g])
-            if count >= size:
-                break
-        c = np.concatenate(picked)[:size]
+    def chunk(self, size, random):
+        """Text numbers (a, b) of pairs of `size` distinct clusters; b is the standard question in `standard_share` of them."""
+        order = random.permutation(len(self.groups))
+        c = np.concatenate([self.groups[g] for g in order])[:size]
         n = self.sizes[c]
-        a = 1 + (self.random.random(len(c)) * n).astype(np.int64)
-        b = 1 + (self.random.random(len(c)) * n).astype(np.int64)
-        b = np.where((self.random.random(len(c)) < self.standard_share) | (a == b), 0, b)
-        return self.first[c] + a, self.first[c] + b, c
+        a = 1 + (random.random(len(c)) * n).astype(np.int64)
+        b = 1 + (random.random(len(c)) * n).astype(np.int64)
+        b = np.where((random.random(len(c)) < self.standard_share) | (a == b), 0, b)
+        return self.first[c] + a, self.first[c] + b
 
 
 @njit(cache=True)

@@ -1,0 +1,77 @@
+"""Every number of the recipe in one place. The defaults make the shipped model."""
+
+from dataclasses import asdict, dataclass, field, fields, replace
+
+
+@dataclass(frozen=True)
+class Settings:
+    seed: int = 1
+    # vocabulary
+    vocabulary_size: int = 110_000
+    plain_weight: float = 0.1
+    dims: int = 256
+    scale: float = 0.02
+    # self-supervision: neighbouring stretches of text
+    pretrain_steps: int = 2000
+    pretrain_batch: int = 1024
+    pretrain_rate: float = 0.003
+    pretrain_temperature: float = 0.05
+    pretrain_plain_share: float = 0.4
+    shortest: int = 3
+    longest: int = 16
+    # contrast on pairs and intents
+    runs: int = 2
+    finetune_steps: int = 1500
+    finetune_rate: float = 0.003
+    temperature: float = 0.1
+    unit_dropout: float = 0.25
+    source_exponent: float = 0.75
+    source_weights: dict = field(default_factory=dict)
+    chunk: int = 256
+    chunks: int = 3
+    intent_pairs: int = 256
+    standard_share: float = 0.6
+    labelled_negatives: bool = True
+    longest_text: int = 96
+    matryoshka: tuple = (256, 128, 64)
+    # how much is read (None: everything)
+    plain_characters: int | None = None
+    sample: int | None = None
+
+    def with_(self, assignments):
+        """Settings changed by `name=value` strings."""
+        types = {f.name: getattr(self, f.name) for f in fields(self)}
+        changes = {}
+        for assignment in assignments:
+            name, _, value = assignment.partition("=")
+            if name not in types:
+                raise SystemExit(f"no setting `{name}`; known: {', '.join(types)}")
+            old = types[name]
+            changes[name] = _read(value, old)
+        return replace(self, **changes)
+
+    def as_dict(self):
+        return asdict(self)
+
+
+def _read(value, old):
+    import json
+
+    if isinstance(old, bool):
+        return value.lower() in ("1", "true", "yes")
+    if isinstance(old, tuple):
+        return tuple(int(v) for v in value.split(","))
+    return json.loads(value)
+
+
+SMOKE = {
+    "vocabulary_size": 12_000,
+    "pretrain_steps": 30,
+    "pretrain_batch": 256,
+    "runs": 2,
+    "finetune_steps": 40,
+    "chunk": 64,
+    "intent_pairs": 64,
+    "plain_characters": 200_000,
+    "sample": 3_000,
+}

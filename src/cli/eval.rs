@@ -1,0 +1,109 @@
+//! `yingda eval`: how good the answers are, on a labelled set or on the corpus' own golden questions.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{EXIT_OK, Format, output};
+use crate::config::Config;
+use crate::corpus::Corpus;
+use crate::error::{Error, Result};
+use crate::eval::{Bench, EvalSet, Outcome, Summary, outcomes, summarise};
+use crate::query::{ANSWERING_KINDS, Filters, Mode};
+use crate::service::{load_model, load_ranker};
+use crate::text::Dictionaries;
+
+#[derive(Debug, Args)]
+pub struct EvalArguments {
+    /// Folder with corpus.tsv, queries.tsv, qrels.tsv and perhaps similar.tsv; the corpus' golden questions if not given
+    #[arg(long, value_name = "DIR")]
+    set: Option<PathBuf>,
+    /// Which evidence to use
+    #[arg(long, value_enum, default_value_t = ModeName::Hybrid)]
+    mode: ModeName,
+    /// Take every second document out first: half of the questions have no answer then
+    #[arg(long)]
+    halve: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ModeName {
+    /// Keywords only
+    Lexical,
+    /// Vectors only
+    Vector,
+    /// Both
+    Hybrid,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Mode {
+        match name {
+            ModeName::Lexical => Mode::Lexical,
+            ModeName::Vector => Mode::Vector,
+            ModeName::Hybrid => Mode::Hybrid,
+        }
+    }
+}
+
+/// Evaluates and prints.
+pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result<u8> {
+    let model = load_model(config)?;
+    let ranker = load_ranker(config)?;
+    let mode = arguments.mode.into();
+    let promised = config.decision.answer_precision;
+    let mut all: Vec<(String, Vec<Outcome>)> = Vec::new();
+    match &arguments.set {
+        Some(folder) => {
+            let mut set = EvalSet::load(folder)?;
+            if arguments.halve {
+                set = set.halved();
+            }
+            let dictionaries =
+                if config.corpus.path.is_dir() { Corpus::load(&config.corpus.path)?.dictionaries } else { Dictionaries::default() };
+            let bench = Bench::new(&set.corpus(&dictionaries), model)?;
+            all.push((set.name.clone(), outcomes(&bench.generation, &ranker, &set, mode, &Filters::default())?));
+        }
+        None => {
+            let corpus = Corpus::load(&config.corpus.path)?;
+            super::check::report(&corpus);
+            let sets = EvalSet::golden(&corpus);
+            if sets.is_empty() {
+                return Err(Error::NotFound(format!("{} has no golden questions", config.corpus.path.display())));
+            }
+            let bench = Bench::new(&corpus, model)?;
+            let filters = Filters { kinds: ANSWERING_KINDS.to_vec(), ..Filters::default() };
+            for set in &sets {
+                all.push((set.name.clone(), outcomes(&bench.generation, &ranker, set, mode, &filters)?));
+            }
+        }
+    }
+    let together: Vec<Outcome> = all.iter().flat_map(|(_, outcomes)| outcomes.iter().cloned()).collect();
+    let total = summarise(&together, promised);
+    match format {
+        Format::Json => output::json(&total)?,
+        Format::Text => {
+            for (name, outcomes) in &all {
+                print(name, &summarise(outcomes, promised));
+            }
+            if all.len() > 1 {
+                print("all together", &total);
+            }
+        }
+    }
+    Ok(EXIT_OK)
+}
+
+fn print(name: &str, s: &Summary) {
+    output::text(&format!("{name}: {} questions, {} of them without an answer", s.queries, s.unanswerable));
+    output::text(&format!(
+        "  R@1 {:.3}  R@3 {:.3}  R@10 {:.3}  MRR@10 {:.3}  nDCG@10 {:.3}",
+        s.recall_at_1, s.recall_at_3, s.recall_at_10, s.mrr_at_10, s.ndcg_at_10
+    ));
+    let precision = s.answer_precision.map_or_else(|| "none".to_owned(), |precision| format!("{precision:.3}"));
+    output::text(&format!(
+        "  answered directly {:.3} with precision {precision}; reachable at 90/95/98%: {:.3} {:.3} {:.3}; calibration error {:.3}",
+        s.answer_coverage, s.coverage_at_90, s.coverage_at_95, s.coverage_at_98, s.expected_calibration_error
+    ));
+    output::text(&format!("  p50 {:.2} ms, p99 {:.2} ms", s.p50_ms, s.p99_ms));
+}

@@ -1,0 +1,10 @@
+//! Measuring: labelled sets, retrieval metrics, decisions at a promised precision, and training the ranker on labelled sets.
+//! Everything runs through the real pipeline: a throw-away generation, the real search.
+
+mod metrics;
+mod run;
+mod set;
+
+pub use metrics::{Outcome, Summary, summarise};
+pub use run::{Bench, outcomes};
+pub use set::EvalSet;
