@@ -1,5 +1,6 @@
 //! Builds a generation from a checked corpus and publishes it. The steps stand in order in [`build`].
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use crate::lexical::{LexicalBuilder, Part, TokenStore};
 use crate::text::{ANALYZER_VERSION, Analyzer, Dictionaries, Tokens};
 
 pub(super) const CONTENT_FILE: &str = "content.json";
+pub(super) const WORDS_FILE: &str = "words.json";
 pub(super) const TOKENS_FILE: &str = "tokens.safetensors";
 pub(super) const VECTORS_FILE: &str = "vectors.safetensors";
 pub(super) const LEXICAL_FOLDER: &str = "lexical";
@@ -96,10 +98,11 @@ pub fn build(
     write_tokens(&staging, &tokens)?;
     write_vectors(&staging, &index.units, embedder, progress)?;
     write_content(&staging, corpus)?;
+    write_json(&staging.join(WORDS_FILE), &count_words(&index, &tokens))?;
 
     let id = format!("g{:06}-{}", data.next_number()?, &corpus.hash[..8]);
     let counts = count(corpus, &index);
-    let mut files = std::collections::BTreeMap::new();
+    let mut files = BTreeMap::new();
     for name in files_below(&staging)? {
         let path = staging.join(&name);
         files.insert(name, FileInfo::of(&path).map_err(|source| Error::io(path, source))?);
@@ -159,6 +162,20 @@ fn write_vectors(staging: &Path, units: &[Unit], embedder: &dyn Embedder, progre
     }
     progress("embedding", units.len(), units.len());
     store.save(&staging.join(VECTORS_FILE))
+}
+
+/// In how many phrasings each word stands, for reading misspelt queries.
+fn count_words(index: &UnitIndex, tokens: &[Tokens]) -> BTreeMap<String, u32> {
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    for (unit, tokens) in index.units[..index.searchable].iter().zip(tokens) {
+        if unit.field.is_phrase() {
+            let distinct: std::collections::BTreeSet<&String> = tokens.words.iter().collect();
+            for word in distinct {
+                *counts.entry(word.clone()).or_default() += 1;
+            }
+        }
+    }
+    counts
 }
 
 fn write_content(staging: &Path, corpus: &Corpus) -> Result<()> {

@@ -1,9 +1,10 @@
 //! Opens a published generation as one immutable snapshot, after checking that all its parts belong together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::build::{CONTENT_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_FILE};
+use super::build::{CONTENT_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_FILE, WORDS_FILE};
 use super::manifest::Manifest;
 use super::publish::DataFolder;
 use super::units::{Target, Unit, UnitIndex};
@@ -11,7 +12,7 @@ use crate::corpus::{Entry, Shop};
 use crate::embedding::{Embedder, VectorStore};
 use crate::error::{Error, Result};
 use crate::lexical::{LexicalIndex, TokenStore};
-use crate::text::{ANALYZER_VERSION, Analyzer};
+use crate::text::{ANALYZER_VERSION, Analyzer, Corrector};
 
 /// Everything a request needs, immutable. Invariant: `tokens`, `vectors` and `units` have one row for each unit.
 pub struct Generation {
@@ -29,6 +30,8 @@ pub struct Generation {
     pub searchable: usize,
     /// The analyser with the shop's words.
     pub analyzer: Analyzer,
+    /// Reads misspelt words as the corpus' words.
+    pub corrector: Corrector,
     /// BM25 search.
     pub lexical: LexicalIndex,
     /// Tokens of every unit.
@@ -71,9 +74,8 @@ impl Generation {
         }
         manifest.verify(&folder)?;
         let damaged = |what: String| Error::generation(id, what);
-        let bytes = std::fs::read(folder.join(CONTENT_FILE)).map_err(|source| Error::io(folder.join(CONTENT_FILE), source))?;
-        let content: Content =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(format!("{CONTENT_FILE} cannot be read: {error}")))?;
+        let content: Content = read_json(&folder, id, CONTENT_FILE)?;
+        let words: BTreeMap<String, u32> = read_json(&folder, id, WORDS_FILE)?;
         let index = UnitIndex::new(&content.entries, &content.shop);
         let (tokens, vectors) =
             rayon::join(|| TokenStore::load(&folder.join(TOKENS_FILE)), || VectorStore::load(&folder.join(VECTORS_FILE)));
@@ -92,6 +94,7 @@ impl Generation {
             units: index.units,
             searchable: index.searchable,
             analyzer: Analyzer::new(content.dictionaries),
+            corrector: Corrector::new(&words),
             lexical,
             tokens,
             vectors,
@@ -114,4 +117,10 @@ impl Generation {
     pub fn entry_number(&self, id: &str) -> Option<u32> {
         self.by_id.get(id).copied()
     }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, id: &str, name: &str) -> Result<T> {
+    let path = folder.join(name);
+    let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::generation(id, format!("{name} cannot be read: {error}")))
 }

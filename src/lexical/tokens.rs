@@ -116,6 +116,11 @@ impl TokenStore {
         self.rarity_of(channel as usize, token_id(token))
     }
 
+    /// True if any unit has this token.
+    pub fn knows(&self, channel: Channel, token: &str) -> bool {
+        self.rarity[channel as usize].contains_key(&token_id(token))
+    }
+
     fn rarity_of(&self, channel: usize, id: u32) -> f32 {
         self.rarity[channel].get(&id).copied().unwrap_or(self.unknown[channel])
     }

@@ -19,7 +19,8 @@ use crate::corpus::{Date, Kind};
 use crate::embedding::Role;
 use crate::error::{Error, Result};
 use crate::generation::{Generation, UnitField};
-use crate::text::Tokens;
+use crate::lexical::Channel;
+use crate::text::{Tokens, normalise};
 
 /// Longest query, in characters.
 pub const MAX_QUERY_CHARS: usize = 2_000;
@@ -110,6 +111,8 @@ pub enum Decision {
 pub struct Understood {
     /// The tokens.
     pub tokens: Tokens,
+    /// The words as they were read, if some were misspelt.
+    pub corrected: Option<String>,
     vector: Vec<f32>,
 }
 
@@ -125,8 +128,11 @@ pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
     if length > MAX_QUERY_CHARS {
         return Err(Error::InvalidRequest(format!("query has {length} characters; the limit is {MAX_QUERY_CHARS}")));
     }
+    let known = |pair: &str| generation.tokens.knows(Channel::Bigrams, pair);
+    let corrected = generation.corrector.correct(&normalise(text), &generation.analyzer, known);
+    let text = corrected.as_deref().unwrap_or(text);
     let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
-    Ok(Understood { tokens: generation.analyzer.analyze(text), vector })
+    Ok(Understood { tokens: generation.analyzer.analyze(text), vector, corrected })
 }
 
 /// Searches `generation`.
@@ -157,7 +163,7 @@ pub fn search_understood(generation: &Generation, ranker: &Ranker, understood: &
 /// If the index cannot be read.
 pub fn judge(generation: &Generation, understood: &Understood, query: &Query) -> Result<Vec<Judged>> {
     let allowed = filter::allowed(generation, &query.filters, query.as_of);
-    let Understood { tokens, vector } = understood;
+    let Understood { tokens, vector, .. } = understood;
     let candidates = retrieve::retrieve(generation, tokens, vector, allowed.as_ref(), query.mode)?;
     Ok(features::compute(generation, tokens, vector, &candidates))
 }

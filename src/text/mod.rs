@@ -4,10 +4,12 @@
 //! character bigrams; `dictionary` holds what a shop adds (its own words, synonyms, stop words). This room knows nothing
 //! of indexes, models or requests.
 
+mod correct;
 mod dictionary;
 mod normalise;
 mod segment;
 
+pub use correct::Corrector;
 pub use dictionary::{Dictionaries, DictionaryProblem};
 pub use normalise::{Normalised, is_cjk, normalise, normalise_with_map};
 pub use segment::{Analyzer, Tokens, units};

@@ -81,6 +81,16 @@ impl Analyzer {
         self.synonyms.get(word).map_or(&[], Vec::as_slice)
     }
 
+    /// True if the segmenter knows `word`.
+    pub fn is_word(&self, word: &str) -> bool {
+        self.jieba.has_word(word)
+    }
+
+    /// Cuts a normalised text into words without overlaps; nothing is left out.
+    pub fn cut<'t>(&self, normalised: &'t str) -> Vec<&'t str> {
+        self.jieba.cut(normalised, true).into_iter().map(|token| token.word).collect()
+    }
+
     fn words(&self, normalised: &str) -> Vec<String> {
         let mut words = Vec::new();
         for run in runs(normalised) {

@@ -1,5 +1,6 @@
 """Every number of the recipe in one place. The defaults make the shipped model."""
 
+import json
 from dataclasses import asdict, dataclass, field, fields, replace
 
 
@@ -23,16 +24,16 @@ class Settings:
     shortest: int = 3
     longest: int = 16
     # contrast on pairs and intents
-    runs: int = 3
+    runs: int = 2
     finetune_steps: int = 1500
     finetune_rate: float = 0.003
     temperature: float = 0.07
     unit_dropout: float = 0.2
     source_exponent: float = 0.75
     source_weights: dict = field(default_factory=lambda: {"insurance_zhidao/question-answer": 2.5})
-    chunk: int = 256
+    chunk: int = 224
     chunks: int = 3
-    intent_pairs: int = 256
+    intent_pairs: int = 352
     standard_share: float = 0.6
     labelled_negatives: bool = True
     longest_text: int = 96
@@ -58,8 +59,6 @@ class Settings:
 
 
 def _read(value, old):
-    import json
-
     if isinstance(old, bool):
         return value.lower() in ("1", "true", "yes")
     if isinstance(old, tuple):
