@@ -5,3 +5,5 @@
 mod support;
 
 mod architecture;
+mod corpus_check;
+mod text;
