@@ -5,5 +5,11 @@
 mod support;
 
 mod architecture;
+mod cli;
+mod config;
 mod corpus_check;
+mod generations;
+mod http;
+mod search;
+mod suggest;
 mod text;
