@@ -51,7 +51,7 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
     let model = load_model(config)?;
     let ranker = load_ranker(config)?;
     let mode = arguments.mode.into();
-    let promised = config.decision.answer_precision;
+    let promised = ranker.threshold(config.decision.answer_precision);
     let mut all: Vec<(String, Vec<Outcome>)> = Vec::new();
     match &arguments.set {
         Some(folder) => {

@@ -8,6 +8,7 @@ mod index;
 mod output;
 mod query;
 mod serve;
+mod tune;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,6 +86,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Measure the quality of answers on a labelled set, or on the corpus' golden questions
     Eval(eval::EvalArguments),
+    /// Train the ranker on labelled sets and write its weights
+    Tune(tune::TuneArguments),
     /// List the generations that are kept
     Generations,
     /// Publish an earlier generation again
@@ -143,6 +146,7 @@ fn dispatch(arguments: Arguments) -> Result<u8> {
         Command::Suggest(arguments) => query::suggest(&config, &arguments, format),
         Command::Serve(_) => serve::run(&config),
         Command::Eval(arguments) => eval::run(&config, &arguments, format),
+        Command::Tune(arguments) => tune::run(&config, &arguments, format),
         Command::Generations => generations::list(&config, format),
         Command::Rollback { id } => generations::rollback(&config, id.as_deref(), format),
         Command::Config { defaults } => {

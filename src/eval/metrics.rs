@@ -60,8 +60,8 @@ pub struct Summary {
     pub p99_ms: f64,
 }
 
-/// Summarises outcomes; `promised` is the precision direct answers must keep, as a threshold on confidence.
-pub fn summarise(outcomes: &[Outcome], promised: f32) -> Summary {
+/// Summarises outcomes; `threshold` is the confidence from which a question is answered directly.
+pub fn summarise(outcomes: &[Outcome], threshold: f32) -> Summary {
     let answerable: Vec<&Outcome> = outcomes.iter().filter(|o| o.relevant > 0).collect();
     let mean = |value: &dyn Fn(&Outcome) -> f64| {
         if answerable.is_empty() { 0.0 } else { answerable.iter().map(|o| value(o)).sum::<f64>() / answerable.len() as f64 }
@@ -72,7 +72,7 @@ pub fn summarise(outcomes: &[Outcome], promised: f32) -> Summary {
         let ideal: f64 = (0..o.relevant.min(10)).map(discount).sum();
         o.ranks.iter().map(|rank| discount(*rank)).sum::<f64>() / ideal
     };
-    let answered: Vec<&Outcome> = outcomes.iter().filter(|o| o.confidence >= promised).collect();
+    let answered: Vec<&Outcome> = outcomes.iter().filter(|o| o.confidence >= threshold).collect();
     let right = answered.iter().filter(|o| o.right()).count();
     let mut times: Vec<f64> = outcomes.iter().map(|o| o.milliseconds).collect();
     times.sort_by(f64::total_cmp);

@@ -4,7 +4,9 @@
 mod metrics;
 mod run;
 mod set;
+mod tune;
 
 pub use metrics::{Outcome, Summary, precision_by_coverage, reliability, summarise};
 pub use run::{Bench, outcomes};
 pub use set::EvalSet;
+pub use tune::{Example, examples, train};

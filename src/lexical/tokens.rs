@@ -155,6 +155,20 @@ impl TokenStore {
         Overlap { of_query: ratio(query.totals[channel]), of_unit: ratio(unit_total) }
     }
 
+    /// Weight of the rarest token of the query that the unit lacks, over that of the query's rarest token; 0 to 1.
+    pub fn rarest_missing(&self, query: &QueryTokens, unit: u32, channel: Channel) -> f32 {
+        let channel = channel as usize;
+        let unit_list = self.lists[channel].get(unit);
+        let (mut rarest, mut missing) = (0.0_f32, 0.0_f32);
+        for (id, weight) in &query.lists[channel] {
+            rarest = rarest.max(*weight);
+            if unit_list.binary_search(id).is_err() {
+                missing = missing.max(*weight);
+            }
+        }
+        if rarest > 0.0 { missing / rarest } else { 0.0 }
+    }
+
     /// Number of tokens of a unit in one channel.
     pub fn length(&self, unit: u32, channel: Channel) -> usize {
         self.lists[channel as usize].get(unit).len()

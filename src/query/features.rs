@@ -28,8 +28,10 @@ macro_rules! features {
 features! {
     /// Cosine of the nearest phrasing.
     cosine,
-    /// Distance of `cosine` to the best among the candidates (0 for the best, negative for others).
-    cosine_gap,
+    /// `cosine` less the best one of any other entry: positive for the leader, negative for the rest.
+    cosine_lead,
+    /// How far `cosine` stands out from all candidates, in sixths of a standard deviation around their mean.
+    cosine_z,
     /// Mean cosine of the three nearest phrasings.
     cosine_mean3,
     /// Cosine of the nearest passage.
@@ -38,6 +40,8 @@ features! {
     cosine_rank,
     /// BM25 of the best phrasing, relative to the best among the candidates.
     bm25,
+    /// `bm25` less the best one of any other entry.
+    bm25_lead,
     /// Reciprocal rank by BM25.
     bm25_rank,
     /// BM25 of the best passage, relative to the best among the candidates.
@@ -54,10 +58,16 @@ features! {
     words_of_query,
     /// Share of that phrasing's words in the query.
     words_of_unit,
+    /// Rarity of the rarest character pair of the query that the best phrasing lacks, relative to the rarest of all.
+    rare_missing,
     /// Share of the query's bigrams in the best passage.
     body_bigrams_of_query,
     /// 1 if the query equals a phrasing.
     exact,
+    /// `cosine` where the words of the corpus do not cover the query: times one minus the best coverage of any candidate.
+    cosine_uncovered,
+    /// `bm25` where they do: times the best coverage of any candidate.
+    bm25_covered,
     /// Length of the shorter of query and nearest phrasing over the longer.
     length_ratio,
     /// How much nearer the query is to a negative phrasing than to any of its own.
@@ -123,6 +133,7 @@ pub(super) fn compute(generation: &Generation, tokens: &Tokens, vector: &[f32], 
                     (f.bigrams_of_query, f.bigrams_of_unit) = (bigrams.of_query, bigrams.of_unit);
                     let words = generation.tokens.overlap(&query_tokens, unit, Channel::Words);
                     (f.words_of_query, f.words_of_unit) = (words.of_query, words.of_unit);
+                    f.rare_missing = generation.tokens.rarest_missing(&query_tokens, unit, Channel::Bigrams);
                 }
                 if chars.of_query >= 1.0 && chars.of_unit >= 1.0 && bigrams.of_query >= 1.0 && bigrams.of_unit >= 1.0 {
                     f.exact = 1.0;
@@ -152,18 +163,45 @@ pub(super) fn compute(generation: &Generation, tokens: &Tokens, vector: &[f32], 
             Judged { target: candidate.target, features: f, matched: best_unit }
         })
         .collect();
-    relate(&mut judged);
+    relate(generation, &mut judged);
     judged
 }
 
 /// Fills in the features that compare candidates with each other.
-fn relate(judged: &mut [Judged]) {
-    let best = judged.iter().map(|j| j.features.cosine).fold(0.0, f32::max);
-    for j in judged.iter_mut() {
-        j.features.cosine_gap = j.features.cosine - best;
+fn relate(generation: &Generation, judged: &mut [Judged]) {
+    let entry_of = |j: &Judged| generation.targets[j.target as usize].entry;
+    let cosine_rivals = best_of_others(judged, entry_of, |f| f.cosine);
+    let bm25_rivals = best_of_others(judged, entry_of, |f| f.bm25);
+    let count = judged.len().max(1) as f32;
+    let mean = judged.iter().map(|j| j.features.cosine).sum::<f32>() / count;
+    let variance = judged.iter().map(|j| (j.features.cosine - mean).powi(2)).sum::<f32>() / count;
+    let covered = judged.iter().map(|j| j.features.bigrams_of_query.max(j.features.body_bigrams_of_query)).fold(0.0, f32::max);
+    for (j, (cosine, bm25)) in judged.iter_mut().zip(cosine_rivals.into_iter().zip(bm25_rivals)) {
+        j.features.cosine_lead = j.features.cosine - cosine;
+        j.features.bm25_lead = j.features.bm25 - bm25;
+        j.features.cosine_z = (j.features.cosine - mean) / (6.0 * variance.sqrt().max(1e-3));
+        j.features.cosine_uncovered = j.features.cosine * (1.0 - covered);
+        j.features.bm25_covered = j.features.bm25 * covered;
     }
     reciprocal_ranks(judged, |f| f.cosine, |f, rank| f.cosine_rank = rank);
     reciprocal_ranks(judged, |f| f.bm25, |f, rank| f.bm25_rank = rank);
+}
+
+/// For each candidate the best value among candidates of other entries; 0 where there are none.
+fn best_of_others(judged: &[Judged], entry_of: impl Fn(&Judged) -> u32, key: fn(&Features) -> f32) -> Vec<f32> {
+    let (mut first, mut second) = ((0.0, u32::MAX), 0.0_f32);
+    for j in judged {
+        let (value, entry) = (key(&j.features), entry_of(j));
+        if entry == first.1 {
+            first.0 = f32::max(first.0, value);
+        } else if value > first.0 {
+            second = first.0;
+            first = (value, entry);
+        } else {
+            second = second.max(value);
+        }
+    }
+    judged.iter().map(|j| if entry_of(j) == first.1 { second } else { first.0 }).collect()
 }
 
 fn reciprocal_ranks(judged: &mut [Judged], key: fn(&Features) -> f32, set: fn(&mut Features, f32)) {

@@ -10,7 +10,8 @@ mod retrieve;
 pub use features::{FEATURES, Features, Judged};
 pub use filter::Filters;
 pub use highlight::highlights;
-pub use ranker::{Calibration, Ranker};
+pub(crate) use ranker::logistic;
+pub use ranker::{Calibration, Ranker, margin};
 
 use serde::Serialize;
 

@@ -1,6 +1,7 @@
 //! The ranker: a logistic model over the features, and the calibration that turns its score into a probability. Its
 //! weights are data, in a readable file; this room only applies them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,13 @@ use super::features::{FEATURES, Features, Judged};
 use super::{Hit, Mode};
 use crate::error::{Error, Result};
 use crate::generation::Generation;
+
+/// Weight of a passage against a phrasing when only keywords count.
+const LEXICAL_BODY: f32 = 0.7;
+/// Ranking score at which a result is shown as 0.5.
+const SCORE_MIDDLE: f32 = 6.0;
+/// Distance in ranking score at which a lead counts as clear.
+const MARGIN_SCALE: f32 = 3.0;
 
 /// The ranker shipped with the program.
 const BUILT_IN: &str = include_str!("../../models/ranker.json");
@@ -19,28 +27,31 @@ const BUILT_IN: &str = include_str!("../../models/ranker.json");
 pub struct Ranker {
     /// Changes whenever the weights do.
     pub version: String,
-    /// Constant term of the ranking score.
-    pub bias: f32,
-    /// Weight of each feature by name; features that are not named count nothing.
-    pub weights: std::collections::BTreeMap<String, f32>,
+    /// How the weights came about, for people.
+    #[serde(default)]
+    pub note: String,
+    /// Weight of each feature by name; features that are not named count nothing. The ranking score is their weighted sum.
+    pub weights: BTreeMap<String, f32>,
     /// From the evidence of the first result to the probability that it is right.
     pub calibration: Calibration,
     #[serde(skip)]
     ordered: Vec<f32>,
 }
 
-/// A logistic model of the probability that a result is right.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A logistic model of the probability that a result is right, and the thresholds that keep a promised precision.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// Constant term.
     pub bias: f32,
-    /// Weight of the ranking score (before the logistic function).
-    pub score: f32,
-    /// Weight of the distance to the next different entry's ranking score.
+    /// Weight of the distance to the best rival's ranking score, squashed to 0–1.
     pub margin: f32,
     /// Weight of each feature by name.
-    pub weights: std::collections::BTreeMap<String, f32>,
+    pub weights: BTreeMap<String, f32>,
+    /// Pairs (precision, confidence), rising: answers whose confidence is at least the second keep the first.
+    pub thresholds: Vec<(f32, f32)>,
+    #[serde(skip)]
+    ordered: Vec<f32>,
 }
 
 impl Ranker {
@@ -59,28 +70,39 @@ impl Ranker {
     }
 
     fn parse(text: &str) -> std::result::Result<Self, String> {
-        let mut ranker: Ranker = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let ranker: Ranker = serde_json::from_str(text).map_err(|error| error.to_string())?;
         for name in ranker.weights.keys().chain(ranker.calibration.weights.keys()) {
             if !FEATURES.contains(&name.as_str()) {
                 return Err(format!("`{name}` is not a feature; known ones: {}", FEATURES.join(", ")));
             }
         }
-        ranker.ordered = FEATURES.iter().map(|name| ranker.weights.get(*name).copied().unwrap_or(0.0)).collect();
-        Ok(ranker)
+        Ok(ranker.prepared())
+    }
+
+    /// Makes a ranker from its weights.
+    pub fn new(version: String, note: String, weights: BTreeMap<String, f32>, calibration: Calibration) -> Self {
+        Ranker { version, note, weights, calibration, ordered: Vec::new() }.prepared()
+    }
+
+    fn prepared(mut self) -> Self {
+        let in_order = |weights: &BTreeMap<String, f32>| {
+            FEATURES.iter().map(|name| weights.get(*name).copied().unwrap_or(0.0)).collect::<Vec<f32>>()
+        };
+        self.ordered = in_order(&self.weights);
+        self.calibration.ordered = in_order(&self.calibration.weights);
+        self
     }
 
     fn score(&self, features: &Features, mode: Mode) -> f32 {
         match mode {
-            Mode::Lexical => 6.0 * (features.bm25 - 0.5),
-            Mode::Vector => 12.0 * (features.cosine.max(0.8 * features.cosine_body) - 0.5),
-            Mode::Hybrid => {
-                self.bias + features.values().iter().zip(&self.ordered).map(|(value, weight)| value * weight).sum::<f32>()
-            }
+            Mode::Lexical => features.bm25.max(LEXICAL_BODY * features.bm25_body),
+            Mode::Vector => features.cosine.max(features.cosine_body),
+            Mode::Hybrid => features.values().iter().zip(&self.ordered).map(|(value, weight)| value * weight).sum::<f32>(),
         }
     }
 
     /// Orders candidates, best first, ties by target (that is, by entry id and section).
-    pub(super) fn rank(&self, generation: &Generation, judged: &[Judged], mode: Mode) -> Vec<Hit> {
+    pub fn rank(&self, generation: &Generation, judged: &[Judged], mode: Mode) -> Vec<Hit> {
         let mut scored: Vec<(f32, &Judged)> = judged.iter().map(|j| (self.score(&j.features, mode), j)).collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.target.cmp(&b.1.target)));
         let entry_of = |j: &Judged| generation.targets[j.target as usize].entry;
@@ -88,14 +110,18 @@ impl Ranker {
             .map(|at| {
                 let (score, j) = scored[at];
                 let rival = if at == 0 {
-                    scored.iter().find(|(_, other)| entry_of(other) != entry_of(j)).map_or(score - 6.0, |(other, _)| *other)
+                    scored.iter().find(|(_, other)| entry_of(other) != entry_of(j)).map(|(other, _)| *other)
                 } else {
-                    scored[0].0
+                    Some(scored[0].0)
+                };
+                let confidence = match mode {
+                    Mode::Hybrid => self.calibration.confidence(margin(score, rival), &j.features),
+                    Mode::Lexical | Mode::Vector => score.clamp(0.0, 1.0),
                 };
                 Hit {
                     target: j.target,
-                    score: logistic(score),
-                    confidence: self.confidence(score, score - rival, &j.features),
+                    score: if mode == Mode::Hybrid { logistic(score - SCORE_MIDDLE) } else { score.clamp(0.0, 1.0) },
+                    confidence,
                     keyword_score: (0.5 * (j.features.chars_of_query + j.features.bigrams_of_query))
                         .max(j.features.body_bigrams_of_query),
                     vector_score: j.features.cosine.max(j.features.cosine_body).max(0.0),
@@ -106,15 +132,33 @@ impl Ranker {
             .collect()
     }
 
-    fn confidence(&self, score: f32, margin: f32, features: &Features) -> f32 {
-        let c = &self.calibration;
-        let values = features.values();
-        let evidence: f32 =
-            FEATURES.iter().zip(values).map(|(name, value)| c.weights.get(*name).copied().unwrap_or(0.0) * value).sum();
-        logistic(c.bias + c.score * score + c.margin * margin.clamp(-6.0, 6.0) + evidence)
+    /// The confidence from which answers keep `precision`, as measured when the ranker was calibrated. Between measured
+    /// precisions it is interpolated; above the highest one nothing is sure enough.
+    pub fn threshold(&self, precision: f32) -> f32 {
+        let table = &self.calibration.thresholds;
+        match table.iter().position(|(known, _)| *known >= precision) {
+            None => f32::INFINITY,
+            Some(0) => table[0].1,
+            Some(at) => {
+                let ((low, from), (high, to)) = (table[at - 1], table[at]);
+                from + (to - from) * (precision - low) / (high - low)
+            }
+        }
     }
 }
 
-fn logistic(x: f32) -> f32 {
+/// The distance to the best rival, squashed to 0–1 where the first result is ahead and to negative values where it is not.
+pub fn margin(score: f32, rival: Option<f32>) -> f32 {
+    rival.map_or(1.0, |rival| ((score - rival) / MARGIN_SCALE).tanh())
+}
+
+impl Calibration {
+    fn confidence(&self, margin: f32, features: &Features) -> f32 {
+        let evidence: f32 = features.values().iter().zip(&self.ordered).map(|(value, weight)| value * weight).sum();
+        logistic(self.bias + self.margin * margin + evidence)
+    }
+}
+
+pub(crate) fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }

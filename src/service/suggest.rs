@@ -43,7 +43,7 @@ impl Service {
         let answers = find(ANSWERING_KINDS, top_k)?;
         let floor = self.config.decision.suggest_confidence;
         let confidence = answers.hits.first().map_or(0.0, |hit| hit.confidence);
-        let decision = if confidence >= self.config.decision.answer_precision {
+        let decision = if confidence >= self.ranker.threshold(self.config.decision.answer_precision) {
             Decision::Answer
         } else if confidence >= floor {
             Decision::Suggest

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, prange
 
-from .features import Streams, adam_rows, bag, build_table, features_of
+from .features import BITS, Streams, adam_rows, bag, build_table, features_of
 
 
 @dataclass
@@ -20,15 +20,35 @@ class Bag:
 
     def __post_init__(self):
         self.slots, self.rows = build_table(self.keys)
+        self.rates = np.ones(len(self.table), np.float32)
         self.reset_optimizer()
+
+    def ngram_lengths(self):
+        """How many units the n-gram of each row has ([UNK] counts as one)."""
+        filled = sum((self.keys >> (BITS * n)) > 0 for n in range(1, self.max_n))
+        return np.concatenate([[1], 1 + filled])
+
+    def weigh(self, by_length):
+        """Scales every row by the factor for the length of its n-gram."""
+        self.table *= np.array(by_length, np.float32)[self.ngram_lengths() - 1][:, None]
+
+    def learn_at(self, by_length):
+        """Slows the learning of rows by the length of their n-gram."""
+        self.rates = np.array(by_length, np.float32)[self.ngram_lengths() - 1]
 
     def reset_optimizer(self):
         self.first, self.second, self.steps = np.zeros_like(self.table), np.zeros_like(self.table), 0
 
     @classmethod
-    def fresh(cls, keys, units, dims, seed, power=0.5, scale=0.1):
-        table = np.random.default_rng(seed).normal(0, scale, (len(keys) + 1, dims)).astype(np.float32)
-        return cls(keys, table, units, power)
+    def fresh(cls, keys, units, dims, seed, weights):
+        """Random directions, each row as long as its weight says; row 0 is [UNK]."""
+        table = np.random.default_rng(seed).normal(0, 1, (len(keys) + 1, dims)).astype(np.float32)
+        table[0] *= weights[0]
+        table[1:] *= weights[:, None]
+        return cls(keys, table, units)
+
+    def copy(self):
+        return Bag(self.keys, self.table.copy(), self.units, self.power, self.max_n)
 
     def features(self, streams, texts, drop=0.0, limit=0, seed=0, drop_ngrams=0.0):
         texts = np.asarray(texts, np.int64)
@@ -47,10 +67,10 @@ class Bag:
         v = self.vectors(Streams.of_texts(texts, self.units))
         return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9)
 
-    def update(self, features, offsets, gradient, rate, decay=0.0):
+    def update(self, features, offsets, gradient, rate):
         self.steps += 1
-        adam_rows(self.table, self.first, self.second, features, offsets, gradient, self.power, np.float32(rate), self.steps,
-                  np.float32(decay))
+        adam_rows(self.table, self.first, self.second, features, offsets, gradient, self.power,
+                  np.float32(rate) * self.rates, self.steps)
 
 
 def _normalised(x):

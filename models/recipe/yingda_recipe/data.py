@@ -4,11 +4,11 @@ import gzip
 import hashlib
 import json
 import lzma
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 VALIDATION_SHARE = 0.10
 
@@ -44,17 +44,26 @@ class Cluster:
         return digest[0] < 256 * VALIDATION_SHARE
 
 
+def _lines(data, name):
+    """Lines of a file of the training folder; none when there is no such file."""
+    path = Path(data) / "train" / name if data else None
+    if path is None or not path.is_file():
+        return []
+    reader = lzma.open if name.endswith(".xz") else gzip.open
+    with reader(path, "rt", encoding="utf-8") as lines:
+        return [line.rstrip("\n") for line in lines]
+
+
 def read_pairs(data, exclude=()):
     """(a, b, source, kind) of every positive pair of a source that is not excluded."""
-    with gzip.open(Path(data) / "train" / "pos_pairs.tsv.gz", "rt", encoding="utf-8") as lines:
-        rows = (line.rstrip("\n").split("\t") for line in lines)
-        return [tuple(r) for r in rows if len(r) == 4 and r[2] not in exclude and KIND_WEIGHT.get(r[3], 0) > 0]
+    rows = (line.split("\t") for line in _lines(data, "pos_pairs.tsv.gz"))
+    return [tuple(r) for r in rows if len(r) == 4 and r[2] not in exclude and KIND_WEIGHT.get(r[3], 0) > 0]
 
 
 def read_negatives(data, exclude=()):
-    with gzip.open(Path(data) / "train" / "hard_neg_pairs.tsv.gz", "rt", encoding="utf-8") as lines:
-        rows = (line.rstrip("\n").split("\t") for line in lines)
-        return [tuple(r[:2]) for r in rows if len(r) == 3 and r[2] not in exclude]
+    """(a, b) of every pair of look-alikes of a source that is not excluded."""
+    rows = (line.split("\t") for line in _lines(data, "hard_neg_pairs.tsv.gz"))
+    return [tuple(r[:2]) for r in rows if len(r) == 3 and r[2] not in exclude]
 
 
 def read_extra_pairs(path):
@@ -87,8 +96,6 @@ def read_intents(folder):
 
 def read_corpus_clusters(folder):
     """Question and similar questions of the starter knowledge base."""
-    import yaml
-
     clusters = []
     for path in sorted(Path(folder).glob("faq/*.yaml")):
         for entry in yaml.safe_load(path.read_text(encoding="utf-8")).get("entries", []):
@@ -98,38 +105,29 @@ def read_corpus_clusters(folder):
     return clusters
 
 
-_SENTENCE = re.compile(r"[^。！？!?；;\n]+[。！？!?；;]*")
-
-
-def sentences(paragraph):
-    return [s.strip() for s in _SENTENCE.findall(paragraph) if len(s.strip()) >= 4]
-
-
 def read_dialogues(data):
-    with gzip.open(Path(data) / "train" / "ecommerce_dialogues.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+    """Each dialogue as one text, a turn a line."""
+    dialogues = map(json.loads, _lines(data, "ecommerce_dialogues.jsonl.gz"))
+    return ["\n".join(d["context"] + [d["reply"]]) for d in dialogues]
 
 
 def read_unlabelled(data):
-    with gzip.open(Path(data) / "train" / "unlabelled_sentences.tsv.gz", "rt", encoding="utf-8") as lines:
-        return [line.rstrip("\n").split("\t")[0] for line in lines]
+    return [line.split("\t")[0] for line in _lines(data, "unlabelled_sentences.tsv.gz")]
 
 
 def read_extra_text(data):
-    with gzip.open(Path(data) / "train" / "text_extra.txt.gz", "rt", encoding="utf-8") as lines:
-        return [line.strip() for line in lines]
+    return [line.strip() for line in _lines(data, "text_extra.txt.gz")]
 
 
 def read_text(data, limit=None):
     """Paragraphs of the plain text files; an empty string stands between documents."""
     out, size = [], 0
-    for path in sorted((Path(data) / "train").glob("text-*.txt.xz")):
-        with lzma.open(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                out.append(line.strip())
-                size += len(line)
-                if limit and size > limit:
-                    return out
+    for path in sorted((Path(data) / "train").glob("text-*.txt.xz")) if data else []:
+        for line in _lines(data, path.name):
+            size += len(line)
+            if limit is not None and size > limit:
+                return out
+            out.append(line.strip())
     return out
 
 

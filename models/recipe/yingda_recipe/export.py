@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 PARITY_TEXTS = [
     "退款多久能到账",
@@ -28,22 +28,19 @@ def quantise(table):
     return np.clip(np.rint(table / scale[:, None]), -127, 127).astype(np.int8), scale
 
 
-def export(out, bag, encoder=None, extra_config=None):
+def export(out, bag):
     """Writes config.json, tokenizer.json, model.safetensors."""
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     names = ["[UNK]"] + [bag.units.name_of(int(k)) for k in bag.keys]
-    # two ways to cut the same string into units cannot both be named; the first row keeps the name
-    vocabulary, kept = {}, []
-    for row, name in enumerate(names):
-        if name not in vocabulary:
-            vocabulary[name] = len(vocabulary)
-            kept.append(row)
-    table = np.ascontiguousarray(bag.table[kept])
+    vocabulary = {name: row for row, name in enumerate(names)}
+    assert len(vocabulary) == len(names), "two rows of the same name"
+    table = np.ascontiguousarray(bag.table)
     codes, scale = quantise(table)
     tensors = {"embeddings": codes, "embeddings.scale": scale}
     config = {
         "model_type": "yingda-ngram",
+        "name": out.name,
         "architectures": ["YingdaNgramModel"],
         "hidden_size": int(table.shape[1]),
         "vocab_size": len(vocabulary),
@@ -52,13 +49,7 @@ def export(out, bag, encoder=None, extra_config=None):
         "pool_power": bag.power,
         "matryoshka_dims": [int(d) for d in (256, 128, 64) if d <= table.shape[1]],
         "normalize": True,
-        "num_encoder_layers": 0,
     }
-    if encoder is not None:
-        encoder_tensors, encoder_config = encoder
-        tensors |= {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in encoder_tensors.items()}
-        config |= encoder_config
-    config |= extra_config or {}
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     (out / "model.safetensors").chmod(0o644)
     (out / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -44,7 +44,7 @@ class Units:
         return out
 
     def name_of(self, key):
-        """The string of a packed n-gram."""
+        """The string of a packed n-gram (a Python int)."""
         parts = []
         while key:
             parts.append(self.names[(key & 0xFFFF) - FIRST])
@@ -74,6 +74,16 @@ class Streams:
 
     def __len__(self):
         return len(self.offsets) - 1
+
+
+def join(*streams):
+    """One Streams of several, in order."""
+    units = np.concatenate([s.units for s in streams])
+    offsets, base = [np.zeros(1, np.int64)], 0
+    for s in streams:
+        offsets.append(s.offsets[1:] + base)
+        base += len(s.units)
+    return Streams(units, np.concatenate(offsets))
 
 
 @njit(cache=True)
@@ -243,8 +253,8 @@ def group_features(features, offsets, vocabulary_size):
 
 
 @njit(cache=True, parallel=True, fastmath=True)
-def adam_rows(table, first, second, features, offsets, gradient, power, rate, step, decay):
-    """One lazy Adam step on the rows that occur in the batch. `gradient` is the loss's, by bag vector."""
+def adam_rows(table, first, second, features, offsets, gradient, power, rates, step):
+    """One lazy Adam step on the rows that occur in the batch: `gradient` is the loss's, by bag vector; `rates` one a row."""
     distinct, starts, texts = group_features(features, offsets, table.shape[0])
     dims = table.shape[1]
     scales = np.empty(len(offsets) - 1, np.float32)
@@ -265,4 +275,4 @@ def adam_rows(table, first, second, features, offsets, gradient, power, rate, st
             v = b2 * second[f, d] + (1 - b2) * g[d] * g[d]
             first[f, d] = m
             second[f, d] = v
-            table[f, d] -= rate * ((m / c1) / (np.sqrt(v / c2) + np.float32(1e-8)) + decay * table[f, d])
+            table[f, d] -= rates[f] * (m / c1) / (np.sqrt(v / c2) + np.float32(1e-8))

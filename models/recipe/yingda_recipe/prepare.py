@@ -2,30 +2,47 @@
 
 import json
 from collections import Counter
+from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 
 from . import data as sources
-from .features import SEPARATOR, Streams, Units, count_ngrams
+from .features import SEPARATOR, Streams, Units, count_ngrams, join
 from .text import tokens
 
 DOCUMENT_UNITS = 320
+# n-grams rarer than this are not even counted
+RAREST = {"service": 6, "plain": 20}
+
+
+CHUNK = 4000
+
+
+def _in_chunks(function, texts, workers):
+    """`function` of every chunk of the texts, in order, by several processes where there is enough to do."""
+    chunks = [texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK)]
+    if workers <= 1 or len(chunks) < 2:
+        yield from map(function, chunks)
+        return
+    with Pool(workers) as pool:
+        yield from pool.imap(function, chunks)
 
 
 def _tokens_of(texts):
     return [tokens(t) for t in texts]
 
 
-def _in_parallel(texts, workers):
-    size = 4000
-    chunks = [texts[i : i + size] for i in range(0, len(texts), size)]
-    if workers <= 1 or len(chunks) < 2:
-        yield from map(_tokens_of, chunks)
-        return
-    with Pool(workers) as pool:
-        yield from pool.imap(_tokens_of, chunks)
+def tokenised(texts, workers):
+    return [list_ for part in _in_chunks(_tokens_of, texts, workers) for list_ in part]
+
+
+def encoded(texts, units, workers):
+    """The unit stream of every text."""
+    for part in _in_chunks(partial(Streams.of_texts, units=units), texts, workers):
+        for i in range(len(part)):
+            yield part.units[part.offsets[i] : part.offsets[i + 1]].tolist()
 
 
 def documents(paragraph_streams, limit=DOCUMENT_UNITS):
@@ -45,81 +62,70 @@ def documents(paragraph_streams, limit=DOCUMENT_UNITS):
     return [d for d in out if len(d) >= 6]
 
 
-def prepare(data, cache, exclude=(), text_limit=None, extra_pairs=None, intents=(), workers=2, log=print, sample=None):
-    """Encodes pairs, hard negatives, plain text and counts n-grams. Returns the folder of arrays."""
+def prepare(data, cache, settings, clusters, exclude=(), extra_pairs=None, workers=2, log=print):
+    """Encodes pairs, look-alikes and plain text, counts n-grams, and keeps it all in the folder `cache`."""
     cache = Path(cache)
     done = cache / "prepared.json"
     if done.is_file():
-        return cache
+        return
     cache.mkdir(parents=True, exist_ok=True)
     pairs = sources.read_pairs(data, exclude)
     negatives = sources.read_negatives(data, exclude)
-    if sample:
-        step = max(1, len(pairs) // sample)
+    if settings.sample:
+        step = max(1, len(pairs) // settings.sample)
         pairs, negatives = pairs[::step], negatives[::step]
     if extra_pairs:
         pairs += sources.read_extra_pairs(extra_pairs)
-    texts = list(dict.fromkeys([t for p in pairs for t in p[:2]] + [t for n in negatives for t in n]))
-    place = {t: i for i, t in enumerate(texts)}
-    short = sources.read_unlabelled(data)
-    chats = ["\n".join(d["context"] + [d["reply"]]) for d in sources.read_dialogues(data)]
-    extra = sources.read_extra_text(data)
-    plain = sources.read_text(data, text_limit)
-    if sample:
-        short, chats, extra = short[:sample], chats[:sample], extra[:sample]
-    log(f"read: {len(pairs)} pairs, {len(negatives)} negatives, {len(texts)} texts, {len(plain)} paragraphs")
+    texts = list(dict.fromkeys(t for p in pairs + negatives for t in p[:2]))
+    service = {
+        "texts": texts,
+        "short": sources.read_unlabelled(data)[: settings.sample],
+        "chats": sources.read_dialogues(data)[: settings.sample],
+        "extra": sources.read_extra_text(data)[: settings.sample],
+        "intents": [t for c in clusters for t in [c.standard] + c.phrasings],
+    }
+    plain = sources.read_text(data, settings.plain_characters)
+    log(f"read {len(pairs)} pairs, {len(negatives)} look-alikes, {len(texts)} texts, {len(plain)} paragraphs")
 
-    groups = {"texts": texts, "short": short, "chats": chats, "extra": extra, "intents": list(intents), "plain": plain}
-    # units are numbered by the service texts; the plain text adds none of its own
-    token_lists = {k: [t for c in _in_parallel(v, workers) for t in c] for k, v in groups.items() if k != "plain"}
-    units = Units.count((l for v in token_lists.values() for l in v), minimum=1 if sample else 4)
-    log(f"{len(units.names)} units")
-    arrays = {}
-    keep = {}
-    for name, lists in token_lists.items():
-        keep[name] = Streams.of([units.stream(l) for l in lists])
+    # units are numbered by the service texts; plain text adds none of its own
+    token_lists = {name: tokenised(list_, workers) for name, list_ in service.items()}
+    units = Units.count((l for lists in token_lists.values() for l in lists), minimum=1 if settings.sample else 4)
+    streams = {name: Streams.of([units.stream(l) for l in lists]) for name, lists in token_lists.items()}
     del token_lists
-    long_streams = (units.stream(l) for c in _in_parallel(plain, workers) for l in c)
-    keep["plain"] = Streams.of(documents(long_streams))
-    for name, s in keep.items():
+    streams["plain"] = Streams.of(documents(encoded(plain, units, workers)))
+    log(f"{len(units.names)} units; units of text: {', '.join(f'{k} {len(s.units)}' for k, s in streams.items())}")
+
+    arrays, kinds = _pair_arrays(pairs, negatives, texts)
+    for name, s in streams.items():
         arrays[f"{name}.units"], arrays[f"{name}.offsets"] = s.units, s.offsets
-    log({k: (len(s), len(s.units)) for k, s in keep.items()})
-
-    everything = [(a, b) for a, b, *_ in pairs]
-    arrays["pair.a"] = np.array([place[p[0]] for p in pairs], np.int32)
-    arrays["pair.b"] = np.array([place[p[1]] for p in pairs], np.int32)
-    names = [f"{p[2]}/{p[3]}" for p in pairs]
-    kinds = [k for k, _ in Counter(names).most_common()]
-    number = {k: i for i, k in enumerate(kinds)}
-    arrays["pair.source"] = np.array([number[n] for n in names], np.int32)
-    component = sources.components(everything)
-    of_text = np.arange(len(texts), dtype=np.int64) + 10_000_000
-    of_text[arrays["pair.a"]] = component
-    of_text[arrays["pair.b"]] = component
-    arrays["text.component"] = of_text
-    arrays["negative.a"] = np.array([place[a] for a, _ in negatives], np.int32)
-    arrays["negative.b"] = np.array([place[b] for _, b in negatives], np.int32)
-
+    merged = {"service": join(*(streams[name] for name in service)), "plain": streams["plain"]}
     for n in (1, 2, 3, 4):
-        total = {}
-        for group in ("service", "plain"):
-            members = [keep["plain"]] if group == "plain" else [keep[k] for k in keep if k != "plain"]
-            merged = Streams(
-                np.concatenate([m.units for m in members]),
-                np.concatenate([[0]] + [m.offsets[1:] + sum(len(p.units) for p in members[:i]) for i, m in enumerate(members)]),
-            )
-            minimum = 1 if n == 1 else (2 if sample else 6 if group == "service" else 20)
-            total[group] = count_ngrams(merged, n, minimum)
-            arrays[f"count{n}.{group}.keys"], arrays[f"count{n}.{group}.counts"] = total[group]
-        log(f"{n}-grams: {[len(total[g][0]) for g in total]}")
+        for group, joined in merged.items():
+            minimum = 1 if n == 1 else 2 if settings.sample else RAREST[group]
+            arrays[f"count{n}.{group}.keys"], arrays[f"count{n}.{group}.counts"] = count_ngrams(joined, n, minimum)
     np.savez(cache / "arrays.npz", **arrays)
     done.write_text(json.dumps({"units": units.names, "kinds": kinds}, ensure_ascii=False), encoding="utf-8")
-    return cache
+
+
+def _pair_arrays(pairs, negatives, texts):
+    """Pairs as numbers of texts, sources as numbers, and the component of every text; the names of the sources."""
+    place = {t: i for i, t in enumerate(texts)}
+    numbers = {f"{side}.{end}": np.array([place[p[at]] for p in rows], np.int32)
+               for side, rows in (("pair", pairs), ("negative", negatives)) for at, end in enumerate("ab")}
+    names = [f"{p[2]}/{p[3]}" for p in pairs]
+    kinds = [name for name, _ in Counter(names).most_common()]
+    number = {name: i for i, name in enumerate(kinds)}
+    component = sources.components(pairs)
+    of_text = np.arange(len(texts), dtype=np.int64) + len(texts)
+    of_text[numbers["pair.a"]] = component
+    of_text[numbers["pair.b"]] = component
+    return numbers | {"pair.source": np.array([number[n] for n in names], np.int32), "text.component": of_text}, kinds
 
 
 def load(cache):
     """(units, kinds, arrays, streams by name)"""
     meta = json.loads((Path(cache) / "prepared.json").read_text(encoding="utf-8"))
     arrays = dict(np.load(Path(cache) / "arrays.npz"))
-    streams = {k: Streams(arrays[f"{k}.units"], arrays[f"{k}.offsets"]) for k in ("texts", "short", "chats", "extra", "intents", "plain")}
+    names = ("texts", "short", "chats", "extra", "intents", "plain")
+    streams = {k: Streams(arrays[f"{k}.units"], arrays[f"{k}.offsets"]) for k in names}
     return Units(meta["units"]), meta["kinds"], arrays, streams

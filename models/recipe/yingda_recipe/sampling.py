@@ -4,7 +4,6 @@ import numpy as np
 from numba import njit
 
 from .data import KIND_WEIGHT
-from .features import Streams
 
 
 class PairSampler:
@@ -18,7 +17,7 @@ class PairSampler:
             len(members) ** exponent * weight.get(kind, weight.get(kind.split("/")[1], 0))
             for members, kind in zip(self.members, kinds)
         ]
-        self.share = np.array(share) / sum(share)
+        self.share = np.array(share) / sum(share) if share else None
         order = np.argsort(arrays["negative.a"], kind="stable")
         self.negative_a, self.negative_b = arrays["negative.a"][order], arrays["negative.b"][order]
 
@@ -101,13 +100,3 @@ def cut_out(units, spans):
         out[offsets[i] : offsets[i + 1]] = units[spans[i, 0] : spans[i, 1]]
         out[offsets[n + i] : offsets[n + i + 1]] = units[spans[i, 2] : spans[i, 3]]
     return out, offsets
-
-
-def join(*streams):
-    """One Streams of several, in order."""
-    units = np.concatenate([s.units for s in streams])
-    offsets, base = [np.zeros(1, np.int64)], 0
-    for s in streams:
-        offsets.append(s.offsets[1:] + base)
-        base += len(s.units)
-    return Streams(units, np.concatenate(offsets))

@@ -10,23 +10,26 @@ class Settings:
     vocabulary_size: int = 110_000
     plain_weight: float = 0.1
     dims: int = 256
-    scale: float = 0.02
+    scale: float = 0.1
+    ngram_weights: tuple = (1.0, 0.3, 0.1, 0.05)
+    ngram_rates: tuple = (1.0, 0.3, 0.15, 0.1)
+    final_ngram_weights: tuple = (1.0, 0.8, 0.6, 0.5)
     # self-supervision: neighbouring stretches of text
-    pretrain_steps: int = 2000
+    pretrain_steps: int = 1500
     pretrain_batch: int = 1024
-    pretrain_rate: float = 0.003
+    pretrain_rate: float = 0.0015
     pretrain_temperature: float = 0.05
     pretrain_plain_share: float = 0.4
     shortest: int = 3
     longest: int = 16
     # contrast on pairs and intents
-    runs: int = 2
+    runs: int = 3
     finetune_steps: int = 1500
     finetune_rate: float = 0.003
-    temperature: float = 0.1
-    unit_dropout: float = 0.25
+    temperature: float = 0.07
+    unit_dropout: float = 0.2
     source_exponent: float = 0.75
-    source_weights: dict = field(default_factory=dict)
+    source_weights: dict = field(default_factory=lambda: {"insurance_zhidao/question-answer": 2.5})
     chunk: int = 256
     chunks: int = 3
     intent_pairs: int = 256
@@ -60,7 +63,7 @@ def _read(value, old):
     if isinstance(old, bool):
         return value.lower() in ("1", "true", "yes")
     if isinstance(old, tuple):
-        return tuple(int(v) for v in value.split(","))
+        return tuple(type(old[0])(v) for v in value.split(","))
     return json.loads(value)
 
 

@@ -38,9 +38,10 @@ class Shipped:
         return found, units
 
     def bag_vector(self, text):
-        found, _ = self.features(text)
-        rows = [row for row, _ in found] or [0]
-        return self.table[rows].sum(0) / len(rows) ** self.config["pool_power"]
+        """Sum of the rows of all n-grams found; [UNK] where there are units but none is known; zero without units."""
+        found, units = self.features(text)
+        rows = [row for row, _ in found] or ([0] if units else [])
+        return self.table[rows].sum(0) / max(len(rows), 1) ** self.config["pool_power"]
 
     def embed(self, texts):
         v = np.stack([self.bag_vector(t) for t in texts]).astype(np.float32)

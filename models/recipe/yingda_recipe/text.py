@@ -1,6 +1,6 @@
 """From raw text to units: the one reading of text for training, evaluation and the Rust engine.
 
-A unit is a CJK character, a maximal run of Latin letters, or a maximal run of ASCII digits. Two units are adjacent when
+A unit is a CJK character, a maximal run of other letters, or a maximal run of digits. Two units are adjacent when
 nothing stands between them in the normalised text.
 """
 
@@ -12,14 +12,15 @@ import opencc
 
 MAX_UNITS = 512
 
-_CJK = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
-_LATIN = "a-z\u00df-\u00f6\u00f8-\u024f"
-TOKEN = re.compile(f"[{_CJK}]|[{_LATIN}]+|[0-9]+|[^{_CJK}{_LATIN}0-9]+")
-UNIT_START = re.compile(f"[{_CJK}{_LATIN}0-9]")
-_SYMBOLS = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
+_CJK = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_LETTER = rf"(?:(?![{_CJK}])[^\W\d_])"
+TOKEN = re.compile(rf"[{_CJK}]|{_LETTER}+|\d+|[\W_]+")
+UNIT_START = re.compile(r"[^\W_]")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]")
+_SYMBOLS = re.compile("[\u2600-\u27bf\u2b00-\u2bff\ue000-\uf8ff\U0001f000-\U0001faff\x00-\x1f\x7f-\x9f]")
 _BLANKS = re.compile(r"\s+")
-_RUN = re.compile(r"([^\W\d])\1{2,}")
-_PUNCTUATION_RUN = re.compile(r"([^\w]|_)\1+")
+_RUN = re.compile(r"([^\W\d_])\1{2,}")
+_PUNCTUATION_RUN = re.compile(r"([\W_])\1+")
 
 
 def _dictionary(name):
@@ -46,9 +47,9 @@ def simplify(text):
 
 
 def normalise(text):
-    """NFKC, lower case, simplified, symbols to blanks, repeats shortened, blanks joined."""
-    text = simplify(unicodedata.normalize("NFKC", text).lower())
-    text = _SYMBOLS.sub(" ", text)
+    """NFKC, lower case, symbols to blanks, simplified, repeats shortened, blanks joined."""
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    text = simplify(_SYMBOLS.sub(" ", text).lower())
     text = _RUN.sub(r"\1\1", text)
     text = _PUNCTUATION_RUN.sub(r"\1", text)
     return _BLANKS.sub(" ", text).strip()

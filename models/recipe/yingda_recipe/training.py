@@ -1,13 +1,12 @@
 """The two stages of training: self-supervision on neighbouring text, then contrast on pairs and intents."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from .bag import Bag, contrastive
-from .features import Streams, bag
-from .sampling import ClusterSampler, PairSampler, cut_out, join, neighbours
+from .features import Streams, bag, join
+from .sampling import ClusterSampler, PairSampler, cut_out, neighbours
 
 CHECKPOINT_EVERY = 500
 
@@ -69,7 +68,7 @@ def pretrain(model, streams, settings, checkpoint, log=print):
     service = join(*(streams[k] for k in ("short", "chats", "extra", "texts", "intents")))
 
     def one_step(step):
-        source = streams["plain"] if np.random.default_rng([s.seed, step]).random() < s.pretrain_plain_share else service
+        source = streams["plain"] if len(streams["plain"]) and np.random.default_rng([s.seed, step]).random() < s.pretrain_plain_share else service
         spans = neighbours(source.units, source.offsets, s.pretrain_batch, s.shortest, s.longest, s.seed * 100_003 + step)
         units, offsets = cut_out(source.units, spans)
         text = np.searchsorted(source.offsets, spans[:, 0], side="right")
@@ -90,18 +89,19 @@ def finetune(model, arrays, kinds, streams, clusters, settings, seed, checkpoint
     sizes = np.array([1 + len(c.phrasings) for c in clusters])
     base = len(streams["texts"])
     everything = join(streams["texts"], Streams.of_texts(texts, model.units)) if texts else streams["texts"]
-    component = np.concatenate([arrays["text.component"], 20_000_000 + np.repeat(np.arange(len(clusters)), sizes)])
+    component = np.concatenate([arrays["text.component"], 2 * base + np.repeat(np.arange(len(clusters)), sizes)])
     pairs = PairSampler(arrays, kinds, s.source_weights, s.source_exponent)
     intents = ClusterSampler(clusters, base + np.cumsum(sizes) - sizes, s.standard_share) if clusters else None
     dims = (s.dims,) + tuple(d for d in s.matryoshka if d < s.dims)
 
     def one_step(step):
         random = np.random.default_rng([seed, step])
-        a, b = map(np.concatenate, zip(*(pairs.chunk(s.chunk, random) for _ in range(s.chunks))))
-        negatives = pairs.negatives(a, random) if s.labelled_negatives else np.empty(0, np.int64)
+        drawn = [pairs.chunk(s.chunk, random) for _ in range(s.chunks)] if pairs.members else []
+        questions = np.concatenate([a for a, _ in drawn]) if drawn else np.empty(0, np.int64)
+        negatives = pairs.negatives(questions, random) if s.labelled_negatives else np.empty(0, np.int64)
         if intents:
-            x, y = intents.chunk(s.intent_pairs, random)
-            a, b = np.concatenate([a, x]), np.concatenate([b, y])
+            drawn.append(intents.chunk(s.intent_pairs, random))
+        a, b = map(np.concatenate, zip(*drawn))
         chosen = np.concatenate([a, b, negatives])
         rate = s.finetune_rate * min(1, (step + 1) / 100) * (1 - step / s.finetune_steps)
         return _step(model, everything, chosen, len(a), component[chosen], rate, s.temperature, s.unit_dropout,

@@ -5,6 +5,7 @@ import numpy as np
 from .features import BITS
 
 SHARES = {1: 0.12, 2: 0.50, 3: 0.25, 4: 0.13}
+TEXT_LENGTH = 20
 
 
 def _lookup(keys, counts, wanted):
@@ -24,12 +25,17 @@ def merged_counts(arrays, plain_weight):
     return out
 
 
-def choose(arrays, size, plain_weight=0.1, max_n=4):
-    """Packed keys of the chosen n-grams, shortest first, most frequent first."""
-    merged = merged_counts(arrays, plain_weight)
+def choose(arrays, settings):
+    """Packed keys of the chosen n-grams, shortest first, most frequent first; and the weight each begins with.
+
+    Rows begin as random directions, so the untrained table is a random projection of weighted n-gram counts. Its weights
+    decide how much of exact matching survives training: rare n-grams weigh more, longer ones far less, because every
+    occurrence of a long n-gram is counted again in its parts.
+    """
+    merged = merged_counts(arrays, settings.plain_weight)
     total = merged[1][1].sum()
-    chosen = []
-    for n in range(1, max_n + 1):
+    chosen, weights = [], []
+    for n in (1, 2, 3, 4):
         keys, counts = merged[n]
         if n == 1:
             score = counts.copy()
@@ -42,6 +48,9 @@ def choose(arrays, size, plain_weight=0.1, max_n=4):
                 pmi = np.minimum(pmi, np.log(counts * total / np.maximum(left * right, 1e-9)))
             score = counts * np.clip(pmi, 0, 8)
             score[counts < 4] = 0
-        order = np.lexsort((keys, -score))[: int(size * SHARES[n])]
-        chosen.append(keys[order[score[order] > 0]])
-    return np.concatenate(chosen)
+        order = np.lexsort((keys, -score))[: int(settings.vocabulary_size * SHARES[n])]
+        order = order[score[order] > 0]
+        chosen.append(keys[order])
+        rarity = np.log(total / TEXT_LENGTH / np.maximum(counts[order], 1) + 1)
+        weights.append(settings.scale * settings.ngram_weights[n - 1] * np.sqrt(rarity / 10))
+    return np.concatenate(chosen), np.concatenate(weights).astype(np.float32)

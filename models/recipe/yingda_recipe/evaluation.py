@@ -52,9 +52,9 @@ def at(rank, k):
     return float((rank < k).mean())
 
 
-def intents(clusters, embed, confusable=None):
-    """R@1, R@3 overall and R@1 by style: each phrasing against the standard questions of `confusable` (default: all)."""
-    pool = confusable or clusters
+def intents(clusters, embed, pool=None):
+    """R@1, R@3 overall and R@1 by style: each phrasing against the standard questions of `pool` (default: the same clusters)."""
+    pool = pool or clusters
     place = {c.standard: i for i, c in enumerate(pool)}
     texts, styles, right = [], [], []
     for c in clusters:
@@ -70,8 +70,10 @@ def intents(clusters, embed, confusable=None):
 
 def evaluate(data, embed):
     """The table of all evaluation sets."""
-    folder = Path(data) / "eval"
     table = {}
+    if not data:
+        return table
+    folder = Path(data) / "eval"
     for name in ("ths_faq_dev", "insurance_zhidao_q2a", "diac_law", "covid_dev"):
         if (folder / name).is_dir():
             rank = retrieval(folder / name, embed)
@@ -85,18 +87,19 @@ def evaluate(data, embed):
     return table
 
 
+def all_sets(data, clusters, embed):
+    """Every set there is: the folder's own, and the intents held out of training.
+
+    `intents/held-out` searches among the held-out standard questions, `intents/all` among those of all intents.
+    """
+    table = evaluate(data, embed)
+    held_out = [c for c in clusters if c.held_out()]
+    if held_out:
+        table["intents/held-out"] = intents(held_out, embed)
+        table["intents/all"] = intents(held_out, embed, clusters)
+    return table
+
+
 def show(table):
     for name, row in table.items():
         print(f"{name:24s}" + "  ".join(f"{k} {v:.3f}" for k, v in row.items()), flush=True)
-
-
-def short(table, validation):
-    """One line for the log of an experiment."""
-    t = table.get("ths_faq_dev", {})
-    parts = [f"ths {t.get('R@1', 0):.3f}/{t.get('R@3', 0):.3f}/{t.get('R@10', 0):.3f}"]
-    for name, k in (("insurance_zhidao_q2a", "R@10"), ("diac_law", "R@1"), ("covid_dev", "R@1"), ("pairs/atec", "auc"),
-                    ("pairs/bq", "auc"), ("pairs/paws", "auc"), ("pairs/stsb", "spearman")):
-        parts.append(f"{name.split('/')[-1][:5]} {table.get(name, {}).get(k, 0):.3f}")
-    for name, row in validation.items():
-        parts.append(f"{name} " + " ".join(f"{k} {v:.3f}" for k, v in row.items()))
-    return " | ".join(parts)

@@ -1,0 +1,71 @@
+//! `yingda tune`: trains the ranker on labelled sets and writes its weights.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{EXIT_OK, Format, output};
+use crate::config::Config;
+use crate::corpus::Corpus;
+use crate::error::{Error, Result};
+use crate::eval::{Bench, EvalSet, examples, train};
+use crate::query::{ANSWERING_KINDS, Filters};
+use crate::service::load_model;
+
+#[derive(Debug, Args)]
+pub struct TuneArguments {
+    /// Folders with corpus.tsv, queries.tsv, qrels.tsv and perhaps similar.tsv; may be given several times
+    #[arg(long = "set", value_name = "DIR")]
+    sets: Vec<PathBuf>,
+    /// Use the corpus' golden questions as well
+    #[arg(long)]
+    golden: bool,
+    /// Features that get no weight in the order, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    without: Vec<String>,
+    /// File for the weights
+    #[arg(long, value_name = "FILE", default_value = "ranker.json")]
+    out: PathBuf,
+    /// Version written into the file
+    #[arg(long, default_value = "custom")]
+    name: String,
+}
+
+/// Trains and writes.
+pub fn run(config: &Config, arguments: &TuneArguments, format: Format) -> Result<u8> {
+    if arguments.sets.is_empty() && !arguments.golden {
+        return Err(Error::InvalidRequest("nothing to learn from; give --set DIR or --golden".into()));
+    }
+    let model = load_model(config)?;
+    let corpus = Corpus::load(&config.corpus.path)?;
+    let (mut ranking, mut decisions) = (Vec::new(), Vec::new());
+    for folder in &arguments.sets {
+        let set = EvalSet::load(folder)?;
+        for (set, teaches_order) in [(set.halved(), false), (set, true)] {
+            let bench = Bench::new(&set.corpus(&corpus.dictionaries), model.clone())?;
+            decisions.extend(examples(&bench.generation, &set, &Filters::default(), !teaches_order)?);
+            if teaches_order {
+                ranking.extend(examples(&bench.generation, &set, &Filters::default(), false)?);
+            }
+            output::note(&format!("{}: {} questions", set.name, set.queries.len()));
+        }
+    }
+    if arguments.golden {
+        let filters = Filters { kinds: ANSWERING_KINDS.to_vec(), ..Filters::default() };
+        let bench = Bench::new(&corpus, model)?;
+        for set in EvalSet::golden(&corpus) {
+            decisions.extend(examples(&bench.generation, &set, &filters, false)?);
+            ranking.extend(examples(&bench.generation, &set, &filters, false)?);
+            output::note(&format!("{}: {} questions", set.name, set.queries.len()));
+        }
+    }
+    let note = format!("trained on {} questions by `yingda tune`", ranking.len());
+    let ranker = train(&ranking, &decisions, arguments.name.clone(), note, &arguments.without)?;
+    let text = serde_json::to_string_pretty(&ranker).map_err(|error| Error::internal("cannot write the ranker", error))?;
+    std::fs::write(&arguments.out, text + "\n").map_err(|source| Error::io(&arguments.out, source))?;
+    match format {
+        Format::Text => output::text(&format!("wrote {}", arguments.out.display())),
+        Format::Json => output::json(&ranker)?,
+    }
+    Ok(EXIT_OK)
+}

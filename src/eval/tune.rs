@@ -1,0 +1,268 @@
+//! Training the ranker: weights by listwise softmax (ListNet with one relevant document, Cao et al. 2007), the confidence
+//! by logistic regression on questions kept out of the ranking's training, the thresholds by counting. Deterministic: full
+//! batches, fixed steps, no random numbers.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::set::EvalSet;
+use crate::corpus::Date;
+use crate::error::{Error, Result};
+use crate::generation::Generation;
+use crate::query::{self, Calibration, FEATURES, Features, Filters, Query, Ranker, logistic, margin};
+
+const WIDTH: usize = FEATURES.len();
+/// Features that say how much a result resembles the question; the confidence is built on these, because they mean the same
+/// in every corpus.
+const CONFIDENCE_FEATURES: &[&str] = &[
+    "cosine",
+    "cosine_mean3",
+    "chars_of_query",
+    "chars_of_unit",
+    "bigrams_of_query",
+    "bigrams_of_unit",
+    "words_of_query",
+    "words_of_unit",
+    "bm25_rank",
+    "cosine_rank",
+    "cosine_lead",
+    "cosine_z",
+    "bm25_lead",
+    "rare_missing",
+    "cosine_body",
+    "body_bigrams_of_query",
+    "exact",
+    "length_ratio",
+    "negative",
+    "is_manual",
+];
+/// Precisions for which thresholds are kept.
+const PRECISIONS: &[f32] = &[0.50, 0.60, 0.70, 0.80, 0.85, 0.90, 0.925, 0.95, 0.965, 0.98, 0.99];
+/// What a threshold must keep beyond its precision on the calibration's questions, for corpora that are harder.
+const RESERVE: f64 = 0.01;
+/// How much of a promised precision may be lost where half of the questions have no answer.
+const HALVED_ALLOWANCE: f64 = 0.04;
+const STEPS: usize = 600;
+
+/// One question with its candidates.
+pub struct Example {
+    /// Evidence of each candidate.
+    pub candidates: Vec<Features>,
+    /// Entry of each candidate.
+    entries: Vec<u32>,
+    /// Whether each candidate is right.
+    pub right: Vec<bool>,
+    /// Kept out of the ranking's training, for the calibration.
+    held_out: bool,
+    /// From a set with half of its answers taken out.
+    halved: bool,
+    /// Counts in proportion to it.
+    weight: f32,
+}
+
+/// Collects examples from a set; all sets weigh the same. `halved` says that the set has lost half of its answers.
+pub fn examples(generation: &Generation, set: &EvalSet, filters: &Filters, halved: bool) -> Result<Vec<Example>> {
+    let weight = 1.0 / set.queries.len().max(1) as f32;
+    set.queries
+        .par_iter()
+        .enumerate()
+        .map(|(number, (id, text))| {
+            let query = Query { filters: filters.clone(), ..Query::new(text, 1, Date::MIN) };
+            let judged = query::judge(generation, &query::understand(generation, text)?, &query)?;
+            let entries: Vec<u32> = judged.iter().map(|j| generation.targets[j.target as usize].entry).collect();
+            let relevant = set.relevant.get(id);
+            let right = entries
+                .iter()
+                .map(|entry| relevant.is_some_and(|relevant| relevant.contains(&generation.entries[*entry as usize].id)))
+                .collect();
+            let held_out = number % 5 >= 3;
+            Ok(Example { candidates: judged.iter().map(|j| j.features).collect(), entries, right, held_out, halved, weight })
+        })
+        .collect()
+}
+
+/// Trains a ranker. `ranking` teaches the order, `decisions` (which should hold questions without an answer) the confidence.
+///
+/// # Errors
+/// If no question has a right candidate.
+/// Features named in `without` get no weight in the order.
+pub fn train(ranking: &[Example], decisions: &[Example], version: String, note: String, without: &[String]) -> Result<Ranker> {
+    let usable: Vec<&Example> = ranking.iter().filter(|e| !e.held_out && e.right.contains(&true)).collect();
+    if usable.is_empty() {
+        return Err(Error::InvalidRequest("no question of these sets has a right document among its candidates".into()));
+    }
+    let weights = minimise([0.0; WIDTH], 1e-4, |weights| {
+        let mut gradient = listwise_gradient(&usable, weights);
+        for (slot, name) in gradient.iter_mut().zip(FEATURES) {
+            if without.iter().any(|other| other == name) {
+                *slot = 0.0;
+            }
+        }
+        gradient
+    });
+    let ranker = Ranker::new(version.clone(), note.clone(), named(&weights), Calibration::default());
+    let firsts: Vec<First> = decisions.iter().filter(|e| e.held_out).filter_map(|example| first(&weights, example)).collect();
+    let calibration = calibrate(&firsts);
+    Ok(Ranker::new(version, note, ranker.weights, calibration))
+}
+
+fn named(weights: &[f32; WIDTH]) -> BTreeMap<String, f32> {
+    FEATURES
+        .iter()
+        .zip(weights)
+        .filter(|(_, weight)| weight.abs() > 1e-4)
+        .map(|(name, weight)| ((*name).to_owned(), round(*weight)))
+        .collect()
+}
+
+fn round(value: f32) -> f32 {
+    (value * 1e4).round() / 1e4
+}
+
+fn dot(weights: &[f32; WIDTH], features: &Features) -> f32 {
+    weights.iter().zip(features.values()).map(|(weight, value)| weight * value).sum()
+}
+
+/// Gradient of the mean of −log Σ_right softmax(score).
+fn listwise_gradient(examples: &[&Example], weights: &[f32; WIDTH]) -> [f32; WIDTH] {
+    let total: f32 = examples.iter().map(|e| e.weight).sum();
+    let parts: Vec<[f64; WIDTH]> = examples
+        .par_chunks(256)
+        .map(|chunk| {
+            let mut sum = [0.0_f64; WIDTH];
+            for example in chunk {
+                let scores: Vec<f32> = example.candidates.iter().map(|f| dot(weights, f)).collect();
+                let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let exps: Vec<f32> = scores.iter().map(|score| (score - top).exp()).collect();
+                let all: f32 = exps.iter().sum();
+                let good: f32 = exps.iter().zip(&example.right).filter(|(_, right)| **right).map(|(e, _)| e).sum();
+                for ((features, exp), right) in example.candidates.iter().zip(&exps).zip(&example.right) {
+                    let share = exp / all - if *right { exp / good.max(1e-30) } else { 0.0 };
+                    for (slot, value) in sum.iter_mut().zip(features.values()) {
+                        *slot += f64::from(example.weight * share * value);
+                    }
+                }
+            }
+            sum
+        })
+        .collect();
+    std::array::from_fn(|at| (parts.iter().map(|part| part[at]).sum::<f64>() / f64::from(total)) as f32)
+}
+
+/// Adam (Kingma & Ba 2015) with full batches and a falling step.
+fn minimise<const N: usize>(mut weights: [f32; N], decay: f32, gradient: impl Fn(&[f32; N]) -> [f32; N]) -> [f32; N] {
+    let (mut first, mut second) = ([0.0_f32; N], [0.0_f32; N]);
+    for step in 1..=STEPS {
+        let g = gradient(&weights);
+        let rate = 0.3 * (1.0 - step as f32 / (STEPS + 1) as f32);
+        for at in 0..N {
+            let g = g[at] + decay * weights[at];
+            first[at] = 0.9 * first[at] + 0.1 * g;
+            second[at] = 0.99 * second[at] + 0.01 * g * g;
+            let (m, v) = (first[at] / (1.0 - 0.9_f32.powi(step as i32)), second[at] / (1.0 - 0.99_f32.powi(step as i32)));
+            weights[at] -= rate * m / (v.sqrt() + 1e-8);
+        }
+    }
+    weights
+}
+
+/// The first result of a question, as the calibration sees it.
+struct First {
+    margin: f32,
+    features: Features,
+    right: bool,
+    halved: bool,
+    weight: f32,
+}
+
+fn first(weights: &[f32; WIDTH], example: &Example) -> Option<First> {
+    let scores: Vec<f32> = example.candidates.iter().map(|f| dot(weights, f)).collect();
+    let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)))?;
+    let rival =
+        (0..scores.len()).filter(|&at| example.entries[at] != example.entries[best]).map(|at| scores[at]).max_by(f32::total_cmp);
+    Some(First {
+        margin: margin(scores[best], rival),
+        features: example.candidates[best],
+        right: example.right[best],
+        halved: example.halved,
+        weight: example.weight,
+    })
+}
+
+fn calibrate(firsts: &[First]) -> Calibration {
+    const TERMS: usize = CONFIDENCE_FEATURES.len() + 2;
+    let positions: Vec<usize> =
+        CONFIDENCE_FEATURES.iter().filter_map(|name| FEATURES.iter().position(|feature| feature == name)).collect();
+    let terms = |f: &First| -> [f32; TERMS] {
+        let values = f.features.values();
+        std::array::from_fn(|at| match at {
+            0 => 1.0,
+            1 => f.margin,
+            _ => values[positions[at - 2]],
+        })
+    };
+    let total: f32 = firsts.iter().map(|f| f.weight).sum();
+    let weights = minimise([0.0; TERMS], 3e-4, |weights| {
+        let mut sum = [0.0_f64; TERMS];
+        for f in firsts {
+            let terms = terms(f);
+            let score: f32 = weights.iter().zip(terms).map(|(weight, term)| weight * term).sum();
+            let error = logistic(score) - f32::from(u8::from(f.right));
+            for (slot, term) in sum.iter_mut().zip(terms) {
+                *slot += f64::from(f.weight * error * term);
+            }
+        }
+        sum.map(|value| (value / f64::from(total)) as f32)
+    });
+    let mut calibration = Calibration::default();
+    (calibration.bias, calibration.margin) = (round(weights[0]), round(weights[1]));
+    for (name, weight) in CONFIDENCE_FEATURES.iter().zip(&weights[2..]) {
+        calibration.weights.insert((*name).to_owned(), round(*weight));
+    }
+    let scored = |halved: bool| -> Vec<(f32, bool, f32)> {
+        let chosen = firsts.iter().filter(|f| f.halved == halved);
+        chosen
+            .map(|f| {
+                let score: f32 = weights.iter().zip(terms(f)).map(|(weight, term)| weight * term).sum();
+                (logistic(score), f.right, f.weight)
+            })
+            .collect()
+    };
+    calibration.thresholds = thresholds(scored(false), scored(true));
+    calibration
+}
+
+/// For each precision the lowest confidence above which it holds, with the reserve, on whole sets, and above which the
+/// allowance holds on sets that lost half of their answers; rising with the precision.
+fn thresholds(mut whole: Vec<(f32, bool, f32)>, mut halved: Vec<(f32, bool, f32)>) -> Vec<(f32, f32)> {
+    whole.sort_by(|a, b| b.0.total_cmp(&a.0));
+    halved.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut out: Vec<(f32, f32)> = Vec::new();
+    for &precision in PRECISIONS {
+        let wanted = f64::from(precision) + RESERVE.min((1.0 - f64::from(precision)) / 2.0);
+        let lowest = lowest_keeping(&whole, wanted).zip(if halved.is_empty() {
+            Some(0.0)
+        } else {
+            lowest_keeping(&halved, wanted - HALVED_ALLOWANCE)
+        });
+        let floor = out.last().map_or(0.0, |(_, confidence)| *confidence);
+        if let Some((whole, halved)) = lowest {
+            out.push((precision, round(whole.max(halved)).max(floor)));
+        }
+    }
+    out
+}
+
+/// The lowest confidence such that what lies above it is right in the share `wanted`. `scored` is in falling order.
+fn lowest_keeping(scored: &[(f32, bool, f32)], wanted: f64) -> Option<f32> {
+    let (mut right, mut all, mut lowest) = (0.0, 0.0, None);
+    for (confidence, is_right, weight) in scored {
+        all += f64::from(*weight);
+        right += if *is_right { f64::from(*weight) } else { 0.0 };
+        if right >= wanted * all {
+            lowest = Some(*confidence);
+        }
+    }
+    lowest
+}
