@@ -178,7 +178,8 @@ impl Config {
 
     fn validate(&self) -> Result<()> {
         fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, low: T, high: T) -> Result<()> {
-            if value < low || value > high {
+            // Written so that NaN is out of range.
+            if !(low <= value && value <= high) {
                 return Err(Error::Config(format!("{name} is {value}; use {low} to {high}")));
             }
             Ok(())

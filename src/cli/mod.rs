@@ -1,4 +1,4 @@
-//! The command line: one file a verb, flags in [`Arguments`]. Results go to standard output, everything else to standard
+//! The command line: one file a verb, flags in `Arguments`. Results go to standard output, everything else to standard
 //! error. This room never imports `http`, but for `serve`, which starts it.
 
 mod check;

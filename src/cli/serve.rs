@@ -21,11 +21,16 @@ pub struct ServeArguments {
 
 /// Serves until Ctrl-C or a stop signal.
 pub fn run(config: &Config) -> Result<u8> {
-    let model = load_model(config)?;
-    let data = DataFolder::new(&config.data.path);
-    if data.current()?.is_none() {
+    let first_start = DataFolder::new(&config.data.path).current()?.is_none();
+    let corpus = if first_start {
         output::note(&format!("first start: indexing {}", config.corpus.path.display()));
-        let built = index::index(config, model.as_ref(), false)?;
+        Some(index::read(config)?)
+    } else {
+        None
+    };
+    let model = load_model(config)?;
+    if let Some(corpus) = corpus {
+        let built = index::publish(config, &corpus, model.as_ref(), false)?;
         output::note(&format!("published {}", built.id));
     }
     let service = Arc::new(Service::new(config, model)?);

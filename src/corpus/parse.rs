@@ -482,7 +482,7 @@ fn parse_golden(path: &str, text: &str, corpus: &mut Corpus, problems: &mut Vec<
             "-" => Vec::new(),
             ids => ids.split(',').map(|id| id.trim().to_owned()).collect(),
         };
-        questions.push(GoldenQuestion { question: question.trim().to_owned(), expected });
+        questions.push(GoldenQuestion { question: question.trim().to_owned(), expected, line: index + 1 });
     }
     corpus.golden.insert(path.to_owned(), questions);
 }

@@ -6,7 +6,7 @@ mod run;
 mod set;
 mod tune;
 
-pub use metrics::{Outcome, Summary, summarise};
+pub use metrics::{Outcome, Summary, precision_by_coverage, reliability, summarise};
 pub use run::{Bench, outcomes};
 pub use set::EvalSet;
 pub use tune::{Example, examples, train};

@@ -13,6 +13,10 @@ pub fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, HttpError> {
         return Err(bad("the body is empty; send a JSON object".into()));
     }
     let text = std::str::from_utf8(body).map_err(|error| bad(format!("the body is not UTF-8 at byte {}", error.valid_up_to())))?;
+    if text.trim_start().starts_with('[') {
+        // A list would be taken as the fields in their order.
+        return Err(bad("the body is a list; send a JSON object".into()));
+    }
     serde_json::from_str(text).map_err(|error| {
         let kind = if error.is_data() { "the body does not fit" } else { "the body is not valid JSON" };
         bad(format!("{kind}: {error}"))

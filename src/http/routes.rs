@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -80,8 +81,15 @@ async fn suggest(State(state): Shared, Extension(id): Extension<RequestId>, Exte
     with_body(id, body, move |request: SuggestRequest, id| state.service.suggest(&request, id)).await
 }
 
-async fn entry(State(state): Shared, Extension(id): Extension<RequestId>, Path(entry): Path<String>) -> Response {
-    compute(id, move |_| state.service.entry(&entry)).await
+async fn entry(
+    State(state): Shared,
+    Extension(id): Extension<RequestId>,
+    entry: std::result::Result<Path<String>, PathRejection>,
+) -> Response {
+    match entry {
+        Ok(Path(entry)) => compute(id, move |_| state.service.entry(&entry)).await,
+        Err(rejection) => HttpError::new(StatusCode::BAD_REQUEST, "invalid_request", rejection.body_text()).response(&id.0),
+    }
 }
 
 async fn status(State(state): Shared) -> Response {

@@ -58,13 +58,13 @@ impl Renderer {
             variables.insert(name, Value::from(Serde(known)));
         }
         variables.insert("shop", self.shop.clone());
-        let outcome = self.environment.template_from_str(template).and_then(|template| template.render(variables));
+        let outcome = self.environment.template_from_str(template).and_then(|template| template.render(&variables));
         match outcome {
             Ok(text) => Rendered { text: tidy(&text), missing: Vec::new() },
             Err(error) => {
                 let mut missing = Vec::new();
                 if error.kind() == ErrorKind::UndefinedError {
-                    missing = self.unknown_variables(template, &tree);
+                    missing = self.unknown_variables(template, &variables, &tree);
                 }
                 if missing.is_empty() {
                     missing.push(format!("template: {error}"));
@@ -74,13 +74,45 @@ impl Renderer {
         }
     }
 
-    fn unknown_variables(&self, template: &str, known: &serde_json::Value) -> Vec<String> {
-        let Ok(template) = self.environment.template_from_str(template) else { return Vec::new() };
-        let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
-        names.retain(|name| !name.starts_with("shop.") && known.pointer(&format!("/{}", name.replace('.', "/"))).is_none());
+    /// Variables without which `template` cannot be filled in. One that is unknown and has a default is not among them, so
+    /// each placeholder is tried by itself; only where none fails by itself (a condition does) are all unknown ones named.
+    fn unknown_variables(
+        &self,
+        template: &str,
+        variables: &BTreeMap<&'static str, Value>,
+        known: &serde_json::Value,
+    ) -> Vec<String> {
+        let unknown = |part: &str| -> Vec<String> {
+            let Ok(template) = self.environment.template_from_str(part) else { return Vec::new() };
+            let names = template.undeclared_variables(true).into_iter();
+            let is_unknown = |name: &String| known.pointer(&format!("/{}", name.replace('.', "/"))).is_none();
+            names.filter(|name| !name.starts_with("shop.") && is_unknown(name)).collect()
+        };
+        let fails = |part: &&str| {
+            let rendered = self.environment.template_from_str(part).and_then(|template| template.render(variables));
+            rendered.is_err_and(|error| error.kind() == ErrorKind::UndefinedError)
+        };
+        let mut names: Vec<String> = placeholders(template).into_iter().filter(fails).flat_map(unknown).collect();
+        if names.is_empty() {
+            names = unknown(template);
+        }
         names.sort();
+        names.dedup();
         names
     }
+}
+
+/// The `{{ … }}` of a template, braces and all.
+fn placeholders(template: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut rest = template;
+    while let Some(start) = rest.find("{{")
+        && let Some(length) = rest[start..].find("}}")
+    {
+        out.push(&rest[start..start + length + 2]);
+        rest = &rest[start + length + 2..];
+    }
+    out
 }
 
 /// “12.5” → “12.50元”.
