@@ -84,7 +84,7 @@ impl Corrector {
                         && !pairs.iter().any(|pair| known(pair))
                         && window.iter().all(|piece| loose.contains(&piece.start))
                 };
-                acceptable.then(|| (length, word))
+                acceptable.then_some((length, word))
             });
             match found {
                 Some((length, word)) => {
