@@ -9,6 +9,8 @@ use crate::text::normalise;
 const MAX_QUESTIONS: usize = 3;
 /// Fewest content characters of a question that stands by itself.
 const OWN_CONTENT: usize = 2;
+/// Most content characters of a second question that may share the first one's topic: “怎么退货？运费谁出？”
+const SHARED_TOPIC: usize = 3;
 /// Most characters of an earlier topic that are carried over.
 const MAX_TOPIC: usize = 16;
 
@@ -90,9 +92,9 @@ pub(super) fn questions(text: &str, previous: Option<&str>, asked_back: bool) ->
     for part in &parts {
         let question = match out.last() {
             None => complete(part, previous, asked_back),
-            Some(before) if content_length(part) < OWN_CONTENT => Question {
+            Some(before) if content_length(part) <= SHARED_TOPIC => Question {
                 text: format!("{} {}", topic(&before.text), core(part)),
-                alone: None,
+                alone: (content_length(part) >= OWN_CONTENT).then(|| part.clone()),
                 follows: Some(before.text.clone()),
             },
             Some(_) => Question::plain(part),

@@ -181,6 +181,11 @@ fn without_unknown(template: &str, renderer: &Renderer, context: &Context) -> Op
     (count(&kept) >= FEWEST).then_some(kept)
 }
 
+/// `text` as it is, cut to what `channel` allows and without anything that looks like a placeholder.
+pub fn fit(text: &str, channel: Option<Channel>) -> String {
+    shorten(&unbraced(text), max_chars(channel))
+}
+
 /// Several answers to several questions as one text.
 pub fn join(answers: &[String]) -> String {
     const NUMERALS: [&str; 3] = ["一", "二", "三"];
@@ -237,7 +242,11 @@ fn spoken(text: &str) -> String {
     let chars: Vec<char> = out.chars().collect();
     let mut dashed = String::with_capacity(out.len());
     for (at, c) in chars.iter().enumerate() {
-        if !matches!(c, '—' | '–' | '>') {
+        if *c == '>' {
+            dashed.push('，');
+            continue;
+        }
+        if !matches!(c, '—' | '–') {
             dashed.push(*c);
             continue;
         }
@@ -250,8 +259,16 @@ fn spoken(text: &str) -> String {
     for (written, said) in &rules.replace {
         dashed = dashed.replace(written.as_str(), said);
     }
-    for (doubled, single) in [("，，", "，"), ("，。", "。"), ("。。", "。"), ("，：", "："), ("，；", "；"), ("。，", "。")]
-    {
+    for (doubled, single) in [
+        (" ，", "，"),
+        ("， ", "，"),
+        ("，，", "，"),
+        ("，。", "。"),
+        ("。。", "。"),
+        ("，：", "："),
+        ("，；", "；"),
+        ("。，", "。"),
+    ] {
         while dashed.contains(doubled) {
             dashed = dashed.replace(doubled, single);
         }

@@ -9,7 +9,7 @@ mod templates;
 mod wording;
 
 pub use clarify::{About, Candidate, Clarify, ClarifyOption, clarify};
-pub use compose::{Mood, Tone, compose, fill, join, max_chars, quote};
+pub use compose::{Mood, Tone, compose, fill, fit, join, max_chars, quote};
 pub use conditions::{Situation, choose_answer, choose_options, matches};
 pub use context::{Agent, Context, Customer, Moment, Order, Product};
 pub use templates::{Rendered, Renderer};

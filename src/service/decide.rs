@@ -20,7 +20,7 @@ const SHORT: usize = 4;
 /// The same where candidates differ in product, payment or state of the order.
 const SHORT_WITH_FACET: usize = 8;
 /// Share of a phrasing's characters from which a question that has all of its own in it is that phrasing.
-const SAME_PHRASING: f32 = 0.75;
+const SAME_PHRASING: f32 = 0.6;
 
 /// What to do, and why not to answer.
 pub(super) struct Verdict {
@@ -78,16 +78,17 @@ pub(super) fn decide(
 fn ambiguity(generation: &Generation, conversation: &Conversation, found: &Candidates, config: &DecisionConfig) -> Option<Clarify> {
     let first = found.hits.first()?;
     let length = content_length(&found.question);
-    if length > SHORT_WITH_FACET || is_phrasing(first) {
+    if length > SHORT_WITH_FACET {
         return None;
     }
     let close =
         |hit: &&Hit| hit.confidence >= config.clarify_ratio * first.confidence && hit.confidence >= config.suggest_confidence;
-    let candidates: Vec<Candidate> = found
-        .hits
-        .iter()
-        .filter(close)
-        .take(RIVALS)
+    let close: Vec<&Hit> = found.hits.iter().filter(close).take(RIVALS).collect();
+    if close.iter().filter(|hit| is_phrasing(hit)).count() == 1 {
+        return None;
+    }
+    let candidates: Vec<Candidate> = close
+        .into_iter()
         .map(|hit| {
             let target = &generation.targets[hit.target as usize];
             Candidate { entry: &generation.entries[target.entry as usize], section: target.section }

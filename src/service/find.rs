@@ -15,8 +15,6 @@ use crate::query::{self, ANSWERING_KINDS, Filters, Hit, Query, Understood};
 const LOOK_AHEAD: usize = 8;
 /// A follow-up goes to another entry than its predecessor if that one's confidence is at least this share of it.
 const MOVES_ON: f32 = 0.4;
-/// A follow-up stands for itself if its own words are this much more certain than the completed ones.
-const STANDS_ALONE: f32 = 1.1;
 
 /// What was found.
 pub(super) struct Candidates {
@@ -113,7 +111,8 @@ impl<'a> Finder<'a> {
         if let Some(alone) = &question.alone {
             let own = self.search(alone, ANSWERING_KINDS, depth)?;
             let confidence = |hits: &[Hit]| hits.first().map_or(0.0, |hit| hit.confidence);
-            if confidence(&own) > STANDS_ALONE * confidence(&hits) {
+            // Of two equally certain readings the one in context is meant.
+            if confidence(&own) > confidence(&hits) {
                 (text, hits) = (alone.clone(), own);
             }
         }

@@ -12,7 +12,7 @@ use crate::corpus::{Date, Entry, EntryBody, Kind, Status};
 use crate::error::Result;
 use crate::generation::Generation;
 use crate::query::{Decision, Hit};
-use crate::reply::{Renderer, Situation, Tone, choose_answer, choose_options, compose, fill, matches, quote, wording};
+use crate::reply::{Renderer, Situation, Tone, choose_answer, choose_options, compose, fill, fit, matches, quote, wording};
 
 /// Suggestions if the request names no number.
 const DEFAULT_TOP_K: usize = 3;
@@ -214,7 +214,7 @@ impl<'a> Writer<'a> {
             entry_id: entry.id.clone(),
             scene: script.scene.clone(),
             step: script.step,
-            text: rendered.text,
+            text: fit(&rendered.text, self.situation.context.channel),
             score: hit.score,
         })
     }
