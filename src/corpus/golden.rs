@@ -59,7 +59,7 @@ pub(super) fn parse_questions(path: &str, text: &str, corpus: &mut Corpus, probl
             "-" => Vec::new(),
             ids => ids.split(',').map(|id| id.trim().to_owned()).collect(),
         };
-        questions.push(GoldenQuestion { question: question.trim().to_owned(), expected });
+        questions.push(GoldenQuestion { line: index + 1, question: question.trim().to_owned(), expected });
     }
     corpus.golden.insert(path.to_owned(), questions);
 }

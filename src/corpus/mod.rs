@@ -39,6 +39,8 @@ pub struct GoldenQuestion {
     pub question: String,
     /// Ids of the right entries; empty where the corpus has no answer.
     pub expected: Vec<String>,
+    /// Line number in its file, from 1.
+    pub line: usize,
 }
 
 /// Shop settings and named time windows from `shop.yaml`.

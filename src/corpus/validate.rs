@@ -86,7 +86,7 @@ fn references(corpus: &Corpus, problems: &mut Vec<Problem>) {
         for question in questions {
             for id in question.expected.iter().filter(|id| !by_id.contains_key(id.as_str())) {
                 let what = format!("“{}” expects “{id}”, which is no entry", question.question);
-                problems.push(Problem::error(file, 1, "-", what, "use the id of an entry"));
+                problems.push(Problem::error(file, question.line, "-", what, "use the id of an entry"));
             }
         }
     }

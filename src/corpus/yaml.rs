@@ -34,17 +34,21 @@ pub(super) enum Value {
 pub(super) fn parse(file: &str, text: &str, first_line: usize) -> Result<Node, Problem> {
     let shift = first_line - 1;
     let error = |line: usize, what: String, fix: &str| Problem::error(file, line + shift, "-", what, fix);
+    let too_deep = |line| error(line, format!("is nested more than {MAX_DEPTH} levels deep"), DEPTH_FIX);
     let mut depth = 0;
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|e| error(e.marker().line(), format!("is not valid YAML: {}", e.info()), SYNTAX_FIX))?;
+        let (event, span) = event.map_err(|e| match e.info() {
+            // The scanner looks further ahead than the events that are counted here.
+            info if info.contains("recursion limit") => too_deep(e.marker().line()),
+            info => error(e.marker().line(), format!("is not valid YAML: {info}"), SYNTAX_FIX),
+        })?;
         match event {
             Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
             Event::SequenceEnd | Event::MappingEnd => depth -= 1,
             _ => {}
         }
         if depth > MAX_DEPTH {
-            let what = format!("is nested more than {MAX_DEPTH} levels deep");
-            return Err(error(span.start.line(), what, "use the structure described in the corpus documentation"));
+            return Err(too_deep(span.start.line()));
         }
     }
     let documents = MarkedYaml::load_from_str(text)
@@ -56,6 +60,7 @@ pub(super) fn parse(file: &str, text: &str, first_line: usize) -> Result<Node, P
     }
 }
 
+const DEPTH_FIX: &str = "use the structure described in the corpus documentation";
 const SYNTAX_FIX: &str = "check indentation and quote texts that contain `: ` or ` #`";
 
 fn convert(node: &MarkedYaml, shift: usize) -> Node {

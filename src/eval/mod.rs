@@ -5,6 +5,6 @@ mod metrics;
 mod run;
 mod set;
 
-pub use metrics::{Outcome, Summary, summarise};
+pub use metrics::{Outcome, Summary, precision_by_coverage, reliability, summarise};
 pub use run::{Bench, outcomes};
 pub use set::EvalSet;

@@ -13,4 +13,4 @@ pub use normalise::{Normalised, is_cjk, normalise, normalise_with_map};
 pub use segment::{Analyzer, Tokens, units};
 
 /// Changes whenever the same text would be analysed differently. Part of every generation's manifest.
-pub const ANALYZER_VERSION: u32 = 1;
+pub const ANALYZER_VERSION: u32 = 2;

@@ -29,12 +29,28 @@ pub fn is_cjk(c: char) -> bool {
 /// Normalises `text`. Idempotent: normalising twice gives the same as once.
 pub fn normalise(text: &str) -> String {
     let plain: String = text.nfkc().flat_map(fold).collect();
-    let simplified = if plain.chars().any(is_cjk) { TO_SIMPLIFIED.convert(&plain) } else { plain };
     let mut squeezer = Squeezer::default();
-    simplified.chars().for_each(|c| {
+    to_simplified(plain).chars().for_each(|c| {
         squeezer.push(c);
     });
     squeezer.finish()
+}
+
+/// Converts traditional characters until nothing changes: a few (薴 → 苧 → 苎) take two steps, and one step would make two
+/// writings of the same word differ.
+fn to_simplified(mut text: String) -> String {
+    const MAX_STEPS: usize = 4;
+    for _ in 0..MAX_STEPS {
+        if !text.chars().any(is_cjk) {
+            break;
+        }
+        let converted = TO_SIMPLIFIED.convert(&text);
+        if converted == text {
+            break;
+        }
+        text = converted;
+    }
+    text
 }
 
 /// Normalises `text` one character at a time and remembers origins, for spans that point into the original.
@@ -52,8 +68,7 @@ pub fn normalise_with_map(text: &str) -> Normalised {
                 }
             };
             if is_cjk(c) {
-                let mut buffer = [0; 4];
-                TO_SIMPLIFIED.convert(c.encode_utf8(&mut buffer)).chars().for_each(&mut push);
+                to_simplified(c.to_string()).chars().for_each(&mut push);
             } else {
                 push(c);
             }

@@ -1,0 +1,13 @@
+//! All integration tests in one binary: one module for each behaviour, driven through the public doors (the library's
+//! interface, a real server on a free port, the real program). Nothing here needs the network beyond loopback, sleeps to wait
+//! for something, or asserts times; what a test waits for it asks for, with a generous limit.
+
+mod support;
+
+mod architecture;
+mod conversations;
+mod corpus_check;
+mod dify;
+mod reachability;
+mod replies;
+mod text;
