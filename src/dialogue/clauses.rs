@@ -1,5 +1,6 @@
 //! From messages to questions: courtesies left out, two questions taken apart, short follow-ups completed.
 
+use super::Turn;
 use super::lexicon::{contains_any, fold, lexicon, longest_prefix};
 use super::signals;
 use super::slots;
@@ -82,6 +83,33 @@ pub fn content(text: &str) -> String {
 /// The number of content characters of `text`.
 pub fn content_length(text: &str) -> usize {
     content(text).chars().filter(|c| !c.is_whitespace()).count()
+}
+
+/// The customer's last question in `turns`, completed like a current one; `None` if nothing was asked.
+pub(super) fn last_question(turns: &[Turn]) -> Option<String> {
+    /// A topic does not reach further back than this many turns.
+    const REACH: usize = 12;
+    let mut before: Option<String> = None;
+    let from = turns.len().saturating_sub(REACH);
+    for (at, turn) in turns.iter().enumerate().skip(from) {
+        if turn.customer && signals::courtesy(turn.text).is_none() {
+            before = Some(complete(turn.text, before.as_deref(), asks_back(&turns[..at])).text);
+        }
+    }
+    before
+}
+
+/// True if the last of `turns` asks the customer for a detail.
+pub(super) fn asks_back(turns: &[Turn]) -> bool {
+    turns.last().is_some_and(|turn| {
+        let asks = has_question_word(turn.text) || turn.text.contains(['？', '?']);
+        !turn.customer && asks && !contains_any(&fold(turn.text), &lexicon().follow_up.generic)
+    })
+}
+
+/// True if `text` confirms what was asked back.
+pub(super) fn confirms(text: &str) -> bool {
+    lexicon().follow_up.confirmations.iter().any(|known| *known == fold(text))
 }
 
 /// The questions of `text`, which follows the customer's `previous` message; `asked_back` if the message before it was a

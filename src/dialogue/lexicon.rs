@@ -66,6 +66,8 @@ pub(super) struct Failure {
 pub(super) struct FollowUp {
     pub openers: Vec<String>,
     pub closers: Vec<String>,
+    pub generic: Vec<String>,
+    pub confirmations: Vec<String>,
     pub max_chars: usize,
 }
 

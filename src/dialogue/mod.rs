@@ -46,14 +46,17 @@ pub fn read(turns: &[Turn], last: usize, products: &[Product]) -> Reading {
     let pieces: Vec<&str> = current.iter().map(|turn| turn.text.trim()).filter(|text| !text.is_empty()).collect();
     let spoken: Vec<&str> = clauses::without_courtesies(&pieces);
     let wants_person = pieces.iter().any(|text| signals::wants_person(text));
-    let courtesy = if spoken.is_empty() && !wants_person { signals::courtesy(&pieces.join(" ")) } else { None };
+    let asked_back = clauses::asks_back(earlier);
+    let previous = clauses::last_question(earlier);
     let text = if spoken.is_empty() { pieces.join("\n") } else { spoken.join("\n") };
-    let previous = earlier.iter().rev().find(|turn| turn.customer && signals::courtesy(turn.text).is_none());
-    let asked_back = earlier.last().filter(|turn| has_question_word(turn.text) || turn.text.contains(['？', '?']));
-    let questions = if courtesy.is_some() || text.trim().is_empty() {
-        Vec::new()
-    } else {
-        clauses::questions(&text, previous.map(|turn| turn.text), asked_back.is_some())
+    // “是的” to a question about the matter keeps the matter open; elsewhere it asks nothing.
+    let confirmed = previous.as_deref().filter(|_| asked_back && clauses::confirms(&text));
+    let courteous = spoken.is_empty() && !wants_person && confirmed.is_none();
+    let courtesy = if courteous { signals::courtesy(&pieces.join(" ")) } else { None };
+    let questions = match confirmed {
+        Some(previous) => vec![Question { text: previous.to_owned(), alone: None, follows: None }],
+        None if courtesy.is_some() || text.trim().is_empty() => Vec::new(),
+        None => clauses::questions(&text, previous.as_deref(), asked_back),
     };
     Reading {
         wants_person,

@@ -25,7 +25,7 @@ pub struct MetadataCondition {
 /// One condition.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Condition {
-    /// The field, or several of which one has to satisfy it (for negative operators: all).
+    /// The field, or several of which one has to satisfy it (all for `empty` and the negative operators but `not empty`).
     pub name: OneOrMany,
     /// The operator, as Dify writes it.
     pub comparison_operator: String,
@@ -142,7 +142,9 @@ impl<'a> Matcher<'a> {
                 OneOrMany::One(name) => std::slice::from_ref(name),
                 OneOrMany::Many(names) => names.as_slice(),
             };
-            let satisfied = names.iter().any(|name| self.satisfied(fields.get(name), *operator, &condition.value));
+            let mut tests = names.iter().map(|name| self.satisfied(fields.get(name), *operator, &condition.value));
+            // Several fields are empty only together, and not empty if one of them is not.
+            let satisfied = if *operator == Operator::Empty { tests.all(|empty| empty) } else { tests.any(|found| found) };
             satisfied != *negated
         };
         match self.any {

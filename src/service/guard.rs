@@ -25,7 +25,8 @@ pub(super) fn assess(generation: &Generation, messages: &[Message]) -> Assessmen
         .map(|message| folded(&message.text))
         .collect();
     let raised = |risk: &&Risk| {
-        let named = |words: &[String], text: &str| words.iter().any(|word| text.contains(&folded(word)));
+        // Words stand in their standard writing, so only the customer's text is folded.
+        let named = |words: &[String], text: &str| words.iter().any(|word| text.contains(word.as_str()));
         said.iter().any(|text| named(&risk.triggers.words, text) && !named(&risk.triggers.unless, text))
     };
     let level = generation

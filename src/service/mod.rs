@@ -11,10 +11,12 @@ mod guard;
 mod search;
 mod suggest;
 mod wire;
+mod wire_answer;
 
 pub use dify::{KNOWLEDGE_ID, Record, RetrievalRequest, RetrievalResponse, RetrievalSetting};
 pub use dify_condition::{Condition, MetadataCondition, OneOrMany};
 pub use wire::*;
+pub use wire_answer::*;
 
 use std::path::Path;
 use std::sync::Arc;

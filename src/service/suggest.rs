@@ -49,7 +49,7 @@ impl Service {
             .found
             .hits
             .iter()
-            .take(top_k)
+            .take(if judged.verdict.decision == Decision::NoMatch { 0 } else { top_k })
             .enumerate()
             .map(|(rank, hit)| writer.suggestion(hit, format!("{request_id}.{}", rank + 1), request.explain))
             .collect();
