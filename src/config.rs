@@ -105,7 +105,7 @@ pub struct DecisionConfig {
     pub answer_precision: f32,
     /// Confidence from which a suggestion is shown, from 0 to 1.
     pub suggest_confidence: f32,
-    /// Share of the first candidate's confidence from which another one is close, from 0 to 1.
+    /// Share of the first candidate's odds from which another one is close, from 0 to 1.
     pub clarify_ratio: f32,
 }
 

@@ -7,7 +7,7 @@ use yingda::service::SuggestRequest;
 use crate::support::{starter, starter_corpus, starter_server};
 
 /// Share of the golden conversations that must pass.
-const FLOOR: f64 = 0.50;
+const FLOOR: f64 = 0.85;
 
 fn request(conversation: &GoldenConversation) -> SuggestRequest {
     let messages: Vec<Value> = conversation.messages.iter().map(|(role, text)| json!({"role": role, "text": text})).collect();

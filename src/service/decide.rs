@@ -19,6 +19,10 @@ const RIVALS: usize = 4;
 const SHORT: usize = 4;
 /// The same where candidates differ in product, payment or state of the order.
 const SHORT_WITH_FACET: usize = 8;
+/// Content characters up to which a question says next to nothing (“坏了”, “怎么退”).
+const BARE: usize = 1;
+/// How much less close candidates of such a question need to be.
+const BARE_SHARE: f32 = 0.15;
 /// Share of a phrasing's characters from which a question that has all of its own in it is that phrasing.
 const SAME_PHRASING: f32 = 0.6;
 
@@ -81,8 +85,8 @@ fn ambiguity(generation: &Generation, conversation: &Conversation, found: &Candi
     if length > SHORT_WITH_FACET {
         return None;
     }
-    let close =
-        |hit: &&Hit| hit.confidence >= config.clarify_ratio * first.confidence && hit.confidence >= config.suggest_confidence;
+    let ratio = if length <= BARE { BARE_SHARE * config.clarify_ratio } else { config.clarify_ratio };
+    let close = |hit: &&Hit| odds(hit.confidence) >= ratio * odds(first.confidence) && hit.confidence >= config.suggest_confidence;
     let close: Vec<&Hit> = found.hits.iter().filter(close).take(RIVALS).collect();
     if close.iter().filter(|hit| is_phrasing(hit)).count() == 1 {
         return None;
@@ -97,6 +101,12 @@ fn ambiguity(generation: &Generation, conversation: &Conversation, found: &Candi
     let clarify = reply::clarify(&candidates, &found.question, &conversation.context)?;
     let faceted = matches!(clarify.about, About::Product | About::PaymentMethod | About::OrderStatus);
     (faceted || length <= SHORT).then_some(clarify)
+}
+
+/// Odds of a probability; near 1 they tell candidates apart that probabilities do not.
+fn odds(probability: f32) -> f32 {
+    let probability = probability.clamp(0.0, 0.9999);
+    probability / (1.0 - probability)
 }
 
 /// True if the customer wrote a phrasing of the entry, almost word for word.
