@@ -105,6 +105,8 @@ pub struct DecisionConfig {
     pub answer_precision: f32,
     /// Confidence from which a suggestion is shown, from 0 to 1.
     pub suggest_confidence: f32,
+    /// Share of the first candidate's odds from which another one is close, from 0 to 1.
+    pub clarify_ratio: f32,
 }
 
 /// `[log]`
@@ -195,6 +197,7 @@ impl Config {
         within("server.concurrency", self.server.concurrency, 1, 10_000)?;
         within("server.reload_milliseconds", self.server.reload_milliseconds, 10, 60_000)?;
         within("decision.answer_precision", self.decision.answer_precision, 0.5, 0.999)?;
+        within("decision.clarify_ratio", self.decision.clarify_ratio, 0.0, 1.0)?;
         within("decision.suggest_confidence", self.decision.suggest_confidence, 0.0, 1.0)?;
         if self.server.api_keys.iter().any(|key| key.trim().len() < 8) {
             return Err(Error::Config("server.api_keys has a key of fewer than 8 characters; use long random ones".into()));

@@ -75,6 +75,7 @@
 pub mod cli;
 pub mod config;
 pub mod corpus;
+pub mod dialogue;
 pub mod embedding;
 pub mod error;
 pub mod eval;

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::corpus::{Channel, Kind};
 use crate::error::{Error, Result};
 use crate::reply::{Context, Moment};
-use crate::service::{Message, Role, SearchFilters, SearchRequest, Service, SourceRef, SuggestRequest, load_model};
+use crate::service::{Message, Reason, Role, SearchFilters, SearchRequest, Service, SourceRef, SuggestRequest, load_model};
 
 #[derive(Debug, Args)]
 pub struct SearchArguments {
@@ -57,6 +57,23 @@ pub struct SuggestArguments {
     /// Show the evidence behind each suggestion
     #[arg(long)]
     explain: bool,
+}
+
+impl SuggestArguments {
+    fn request(&self) -> Result<SuggestRequest> {
+        let context: Context = match &self.context {
+            None => Context::default(),
+            Some(text) => serde_json::from_str(text).map_err(|error| Error::InvalidRequest(format!("--context: {error}")))?,
+        };
+        Ok(SuggestRequest {
+            messages: vec![Message { role: Role::Customer, text: self.text.clone() }],
+            context,
+            top_k: Some(self.top_k),
+            as_of: self.as_of,
+            explain: self.explain,
+            ..SuggestRequest::default()
+        })
+    }
 }
 
 fn kind(text: &str) -> std::result::Result<Kind, String> {
@@ -121,18 +138,7 @@ pub fn search(config: &Config, arguments: &SearchArguments, format: Format) -> R
 
 /// Suggests and prints.
 pub fn suggest(config: &Config, arguments: &SuggestArguments, format: Format) -> Result<u8> {
-    let context: Context = match &arguments.context {
-        None => Context::default(),
-        Some(text) => serde_json::from_str(text).map_err(|error| Error::InvalidRequest(format!("--context: {error}")))?,
-    };
-    let request = SuggestRequest {
-        messages: vec![Message { role: Role::Customer, text: arguments.text.clone() }],
-        context,
-        top_k: Some(arguments.top_k),
-        as_of: arguments.as_of,
-        explain: arguments.explain,
-        ..SuggestRequest::default()
-    };
+    let request = arguments.request()?;
     let response = open(config)?.suggest(&request, &new_id())?;
     if format == Format::Json {
         output::json(&response)?;
@@ -140,6 +146,13 @@ pub fn suggest(config: &Config, arguments: &SuggestArguments, format: Format) ->
     }
     let decision = serde_json::to_value(response.decision).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
     output::text(&format!("decision: {decision} (confidence {:.2})", response.confidence));
+    if let Some(clarify) = &response.clarify {
+        output::text(&format!("ask: {}", clarify.question));
+        clarify.options.iter().for_each(|option| output::text(&format!("   ◦ {}", option.label)));
+    }
+    for text in response.handoff.iter().map(|reply| &reply.text).chain(response.courtesy.iter().map(|reply| &reply.text)) {
+        output::text(&format!("say: {text}"));
+    }
     for (rank, suggestion) in response.suggestions.iter().enumerate() {
         output::text(&format!("\n{}. {} — {:.2}", rank + 1, suggestion.title, suggestion.confidence));
         output::text(&format!("   {}", suggestion.sources.iter().map(place).collect::<Vec<_>>().join("; ")));
@@ -154,6 +167,30 @@ pub fn suggest(config: &Config, arguments: &SuggestArguments, format: Format) ->
         output::text("\nscripts:");
         for script in &response.scripts {
             output::text(&format!("   [{} · {}] {}", script.scene, script.step.as_str(), one_line(&script.text)));
+        }
+    }
+    Ok(EXIT_OK)
+}
+
+/// Answers and prints.
+pub fn answer(config: &Config, arguments: &SuggestArguments, format: Format) -> Result<u8> {
+    let response = open(config)?.answer(&arguments.request()?, &new_id())?;
+    if format == Format::Json {
+        output::json(&response)?;
+        return Ok(EXIT_OK);
+    }
+    match (&response.text, &response.next) {
+        (Some(text), _) => {
+            output::text(text);
+            output::note(&response.sources.iter().map(place).collect::<Vec<_>>().join("; "));
+        }
+        (None, next) => {
+            let reason = response.reason.map_or("unsure", Reason::as_str);
+            output::text(&format!("no answer: {reason} (confidence {:.2})", response.confidence));
+            if let Some(next) = next {
+                output::text(&format!("say: {}", next.text));
+                next.options.iter().for_each(|option| output::text(&format!("   ◦ {}", option.label)));
+            }
         }
     }
     Ok(EXIT_OK)

@@ -5,9 +5,11 @@
 //! reported with file and line, and never skipped silently.
 
 mod entry;
+mod golden;
 mod manual;
 mod parse;
 mod problem;
+mod reachability;
 mod read;
 mod template_check;
 mod validate;
@@ -17,6 +19,7 @@ pub use entry::{
     Answer, ChangeLogEntry, Channel, CustomerTier, Date, Entry, EntryBody, Faq, Kind, Manual, OrderStatus, PaymentMethod, Range,
     ReplyOption, Risk, Script, Section, Source, Status, Step, TimeWindow, Triggers, When,
 };
+pub use golden::GoldenConversation;
 pub use problem::{Problem, Severity};
 pub use read::{MAX_FILE_BYTES, SourceFile, read_folder};
 
@@ -60,6 +63,8 @@ pub struct Corpus {
     pub dictionaries: Dictionaries,
     /// Evaluation questions, by file name.
     pub golden: BTreeMap<String, Vec<GoldenQuestion>>,
+    /// Evaluation conversations, by file name.
+    pub conversations: BTreeMap<String, Vec<GoldenConversation>>,
     /// Everything found wrong, ordered by file and line.
     pub problems: Vec<Problem>,
     /// SHA-256 over all file names and contents, in hexadecimal.

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::entry::*;
+use super::golden;
 use super::manual::parse_manual;
 use super::template_check::check_template;
 use super::yaml::{self, Fields, Node, Value};
-use super::{Corpus, GoldenQuestion, Problem, SourceFile};
+use super::{Corpus, Problem, SourceFile};
 use crate::text::DictionaryProblem;
 
 /// Most phrasings of one entry.
@@ -41,7 +42,8 @@ pub(super) fn parse_file(file: &SourceFile, corpus: &mut Corpus, problems: &mut 
                 corpus.entries.push(entry);
             }
         }
-        ("golden", "tsv") => parse_golden(path, &text, corpus, problems),
+        ("golden", "tsv") => golden::parse_questions(path, &text, corpus, problems),
+        ("golden", "yaml" | "yml") => golden::parse_conversations(path, &text, corpus, problems),
         ("dict", "txt") => {
             let found = match name {
                 "user.txt" => corpus.dictionaries.add_words(&text),
@@ -53,7 +55,7 @@ pub(super) fn parse_file(file: &SourceFile, corpus: &mut Corpus, problems: &mut 
                 .extend(found.into_iter().map(|DictionaryProblem { line, what, fix }| Problem::error(path, line, "-", what, fix)));
         }
         ("manual", _) => wrong_place(problems, "manuals are Markdown files ending in .md"),
-        ("golden", _) => wrong_place(problems, "golden questions are files ending in .tsv"),
+        ("golden", _) => wrong_place(problems, "golden questions are files ending in .tsv, golden conversations end in .yaml"),
         ("dict", _) => wrong_place(problems, "dict holds user.txt, synonyms.txt and stopwords.txt"),
         _ => wrong_place(problems, "entries are YAML files ending in .yaml"),
     }
@@ -465,24 +467,4 @@ fn parse_range(fields: &mut Fields, key: &'static str, problems: &mut Vec<Proble
         problems.push(Problem::error(fields.file, node.line, &path, what, "write for instance {min: 1, max: 7}"));
     }
     Some(range)
-}
-
-fn parse_golden(path: &str, text: &str, corpus: &mut Corpus, problems: &mut Vec<Problem>) {
-    let mut questions = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let Some((question, ids)) = line.split_once('\t').filter(|(question, _)| !question.trim().is_empty()) else {
-            let fix = "write `question<TAB>entry-id`, or `-` for no answer";
-            problems.push(Problem::error(path, index + 1, "-", "has no tab between question and id", fix));
-            continue;
-        };
-        let expected = match ids.trim() {
-            "-" => Vec::new(),
-            ids => ids.split(',').map(|id| id.trim().to_owned()).collect(),
-        };
-        questions.push(GoldenQuestion { question: question.trim().to_owned(), expected, line: index + 1 });
-    }
-    corpus.golden.insert(path.to_owned(), questions);
 }

@@ -34,7 +34,7 @@ pub(crate) const CONTEXT_VARIABLES: &[&str] = &[
 ];
 
 /// Filters a template may use.
-pub(crate) const FILTERS: &[&str] = &["default", "money", "date", "datetime", "mask_phone"];
+pub(crate) const FILTERS: &[&str] = &["default", "money", "date", "datetime", "mask_phone", "polite"];
 
 static SYNTAX: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::empty();

@@ -13,6 +13,7 @@ pub(super) fn validate(corpus: &mut Corpus, problems: &mut Vec<Problem>) {
     duplicates(corpus, problems);
     references(corpus, problems);
     claimed_phrasings(corpus, problems);
+    super::reachability::check(corpus, problems);
     if corpus.entries.is_empty() && problems.is_empty() {
         problems.push(Problem::error(".", 1, "-", "holds no entries", "write entries into faq, manual, script or risk"));
     }
@@ -70,6 +71,14 @@ fn references(corpus: &Corpus, problems: &mut Vec<Problem>) {
                     let what = format!("there is no time window “{name}”");
                     problems.push(Problem::error(file, line, "when.window", what, "add it to windows in shop.yaml"));
                 }
+            }
+        }
+    }
+    for (file, conversations) in &corpus.conversations {
+        for conversation in conversations {
+            for id in conversation.entries.iter().filter(|id| !by_id.contains_key(id.as_str())) {
+                let what = format!("“{id}” is no entry");
+                problems.push(Problem::error(file, conversation.line, "entry", what, "use the id of an entry"));
             }
         }
     }

@@ -30,6 +30,11 @@ impl HttpError {
         HttpError { status, code, message: message.into() }
     }
 
+    /// Status and message, for a route with an error body of its own.
+    pub fn into_parts(self) -> (StatusCode, String) {
+        (self.status, self.message)
+    }
+
     /// The response, which names the request.
     pub fn response(self, request_id: &str) -> Response {
         let body = ErrorBody { code: self.code, message: self.message, request_id: request_id.to_owned() };

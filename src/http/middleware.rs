@@ -7,9 +7,10 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
+use super::dify::{self, DifyError};
 use super::errors::HttpError;
 use super::routes::AppState;
 
@@ -33,7 +34,8 @@ pub async fn guard(State(state): State<Arc<AppState>>, mut request: Request, nex
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = match admit(&state, &route, request, next).await {
         Ok(response) => response,
-        Err(error) => error.response(&id),
+        Err(Refusal::Ours(error)) => error.response(&id),
+        Err(Refusal::Dify(error)) => error.into_response(),
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -42,12 +44,27 @@ pub async fn guard(State(state): State<Arc<AppState>>, mut request: Request, nex
     response
 }
 
-async fn admit(state: &AppState, route: &str, request: Request, next: Next) -> Result<Response, HttpError> {
+/// Why a request is not let in, in the words of its route.
+enum Refusal {
+    Ours(HttpError),
+    Dify(DifyError),
+}
+
+async fn admit(state: &AppState, route: &str, request: Request, next: Next) -> Result<Response, Refusal> {
+    if route == dify::PATH {
+        dify::authorise(request.headers(), &state.service.config().server.api_keys).map_err(Refusal::Dify)?;
+        return within_limits(state, request, next).await.map_err(|error| Refusal::Dify(error.into()));
+    }
     let open = matches!(route, "/healthz" | "/readyz");
     if !open && !authorised(request.headers(), &state.service.config().server.api_keys) {
         let message = "send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`";
-        return Err(HttpError::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
+        return Err(Refusal::Ours(HttpError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)));
     }
+    within_limits(state, request, next).await.map_err(Refusal::Ours)
+}
+
+/// Lets the request run within its limits on number, size and time.
+async fn within_limits(state: &AppState, request: Request, next: Next) -> Result<Response, HttpError> {
     let limit = Duration::from_secs(state.service.config().server.timeout_seconds);
     let work = async {
         let _permit = state
@@ -88,5 +105,10 @@ fn authorised(headers: &HeaderMap, keys: &[String]) -> bool {
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
     });
     let Some(given) = bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok())) else { return false };
+    known_key(given, keys)
+}
+
+/// True if `given` is one of `keys`, each compared in constant time.
+pub fn known_key(given: &str, keys: &[String]) -> bool {
     keys.iter().fold(false, |found, key| found | bool::from(key.as_bytes().ct_eq(given.as_bytes())))
 }

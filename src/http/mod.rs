@@ -1,6 +1,7 @@
 //! The HTTP service: [`app`] builds the router over a [`Service`], [`serve`] runs it. Handlers parse, call and map; what an
 //! answer is, is decided in `service`. This room never imports `cli`.
 
+mod dify;
 mod errors;
 mod extract;
 mod metrics;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::dify;
 use super::errors::HttpError;
 use super::extract::json;
 use super::metrics::Metrics;
@@ -36,6 +37,8 @@ pub fn app(service: Arc<Service>) -> Router {
     Router::new()
         .route("/v1/search", post(search))
         .route("/v1/suggest", post(suggest))
+        .route("/v1/answer", post(answer))
+        .route(dify::PATH, post(dify::retrieval))
         .route("/v1/entries/{id}", get(entry))
         .route("/v1/status", get(status))
         .route("/healthz", get(healthz))
@@ -79,6 +82,10 @@ async fn search(State(state): Shared, Extension(id): Extension<RequestId>, Exten
 
 async fn suggest(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {
     with_body(id, body, move |request: SuggestRequest, id| state.service.suggest(&request, id)).await
+}
+
+async fn answer(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {
+    with_body(id, body, move |request: SuggestRequest, id| state.service.answer(&request, id)).await
 }
 
 async fn entry(

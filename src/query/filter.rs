@@ -1,5 +1,6 @@
 //! Filters act before the candidates are cut, so that `top_k` is filled whenever the corpus can fill it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::corpus::{Channel, Date, Entry, Kind};
@@ -16,6 +17,8 @@ pub struct Filters {
     pub channels: Vec<Channel>,
     /// Tags, any of which an entry must have.
     pub tags: Vec<String>,
+    /// Ids of the only entries that may be found; `None` allows all, an empty set none.
+    pub only: Option<Arc<BTreeSet<String>>>,
 }
 
 /// Which units may be found.
@@ -45,5 +48,6 @@ fn accepts(filters: &Filters, entry: &Entry, as_of: Date) -> bool {
             || entry.channels.is_empty()
             || filters.channels.iter().any(|channel| entry.channels.contains(channel)))
         && (filters.tags.is_empty() || any_of(&filters.tags, &entry.tags))
+        && filters.only.as_ref().is_none_or(|only| only.contains(&entry.id))
         && entry.valid_on(as_of)
 }

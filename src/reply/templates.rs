@@ -41,6 +41,7 @@ impl Renderer {
             if value.is_undefined() || value.is_none() { other.unwrap_or_else(|| Value::from("")) } else { value }
         });
         environment.add_filter("money", money);
+        environment.add_filter("polite", |name: Value| polite(&name));
         environment.add_filter("mask_phone", |phone: String| mask_phone(&phone));
         let local = zone.clone();
         environment.add_filter("date", move |value: Value| moment(&value, &local, "%-m月%-d日"));
@@ -120,6 +121,12 @@ fn money(value: Value) -> Result<String, minijinja::Error> {
     let amount = f64::try_from(value.clone()).ok().or_else(|| value.as_str()?.parse().ok());
     let amount = amount.filter(|amount: &f64| amount.is_finite());
     amount.map(|amount| format!("{amount:.2}元")).ok_or_else(|| not_usable("an amount", &value))
+}
+
+/// “王小明” → “尊敬的王小明”; without a usable name “尊敬的顾客”, so that the form of address is never missing.
+fn polite(name: &Value) -> String {
+    let name = name.as_str().map(str::trim).filter(|name| !name.is_empty());
+    format!("尊敬的{}", name.unwrap_or("顾客"))
 }
 
 /// “13812341234” → “138****1234”; anything shorter than seven digits is hidden altogether.

@@ -1,12 +1,22 @@
 //! The application: what each endpoint and each command does, in one place, so that `POST /v1/search` and `yingda search
 //! --format json` give the same answer. It knows requests as data; it knows neither HTTP nor terminals.
 
+mod answer;
 mod conversation;
+mod decide;
+mod dify;
+mod dify_condition;
+mod find;
+mod guard;
 mod search;
 mod suggest;
 mod wire;
+mod wire_answer;
 
+pub use dify::{KNOWLEDGE_ID, Record, RetrievalRequest, RetrievalResponse, RetrievalSetting};
+pub use dify_condition::{Condition, MetadataCondition, OneOrMany};
 pub use wire::*;
+pub use wire_answer::*;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -27,6 +27,7 @@ impl Service {
                 products: request.filters.products.clone(),
                 channels: request.filters.channels.clone(),
                 tags: request.filters.tags.clone(),
+                only: None,
             },
             ..Query::new(&request.query, top_k(request.top_k, DEFAULT_TOP_K)?, self.day(request.as_of))
         };
@@ -117,7 +118,7 @@ pub(super) fn source(entry: &Entry, section: Option<u32>) -> SourceRef {
     source
 }
 
-fn text(generation: &Generation, entry: &Entry, section: Option<u32>) -> String {
+pub(super) fn text(generation: &Generation, entry: &Entry, section: Option<u32>) -> String {
     match (&entry.body, section) {
         (EntryBody::Faq(faq), _) => {
             faq.answers.last().map(|answer| plain_template(&answer.text, &generation.shop)).unwrap_or_default()

@@ -1,12 +1,18 @@
 //! `POST /v1/suggest` and `yingda suggest`: from a conversation to replies an agent can send.
 
+use super::conversation::{self, Conversation};
+use super::decide::{Verdict, decide};
+use super::find::{Candidates, Finder};
+use super::guard::{self, Assessment};
 use super::search::{matched, named, source, title, top_k};
-use super::{OptionText, ScriptSuggestion, Service, SuggestRequest, SuggestResponse, Suggestion, conversation};
-use crate::corpus::{EntryBody, Kind};
+use super::{
+    CourtesyReply, HandoffReply, OptionText, RelatedEntry, ScriptSuggestion, Service, SuggestRequest, SuggestResponse, Suggestion,
+};
+use crate::corpus::{Date, Entry, EntryBody, Kind, Status};
 use crate::error::Result;
 use crate::generation::Generation;
-use crate::query::{self, ANSWERING_KINDS, Decision, Filters, Hit, Query};
-use crate::reply::{Context, Renderer, Situation, choose_answer, choose_options, matches};
+use crate::query::{Decision, Hit};
+use crate::reply::{Renderer, Situation, Tone, choose_answer, choose_options, compose, fill, fit, matches, quote, wording};
 
 /// Suggestions if the request names no number.
 const DEFAULT_TOP_K: usize = 3;
@@ -14,6 +20,19 @@ const DEFAULT_TOP_K: usize = 3;
 const SCRIPTS: usize = 3;
 /// Score below which a script template does not fit the situation.
 const SCRIPT_FLOOR: f32 = 0.2;
+/// Options of one suggestion.
+const MAX_OPTIONS: usize = 3;
+/// Entries offered for the next need.
+const MAX_RELATED: usize = 3;
+
+/// A request that was understood and decided on, before it is put into words for its endpoint.
+pub(super) struct Judged {
+    pub conversation: Conversation,
+    pub assessment: Assessment,
+    pub found: Candidates,
+    pub verdict: Verdict,
+    pub scripts: Vec<Hit>,
+}
 
 impl Service {
     /// Suggests replies for a conversation.
@@ -22,132 +41,223 @@ impl Service {
     /// [`crate::Error::InvalidRequest`] where the request is out of its limits, [`crate::Error::NoGeneration`] while nothing
     /// is published.
     pub fn suggest(&self, request: &SuggestRequest, request_id: &str) -> Result<SuggestResponse> {
-        let question = conversation::question(&request.messages)?;
         let top_k = top_k(request.top_k, DEFAULT_TOP_K)?;
         let generation = self.generation()?;
-        let now = self.moment(request.as_of);
-        let situation = Situation { context: &request.context, now, zone: &self.zone, shop: &generation.shop };
-        let renderer = Renderer::new(&generation.shop, &self.zone);
-        let understood = query::understand(&generation, &question)?;
-        let find = |kinds: &[Kind], top_k: usize| {
-            let filters = Filters {
-                kinds: kinds.to_vec(),
-                products: request.context.product.iter().filter_map(|product| product.id.clone()).collect(),
-                channels: request.context.channel.into_iter().collect(),
-                tags: Vec::new(),
-            };
-            let query = Query { filters, ..Query::new(&question, top_k, self.day(request.as_of)) };
-            query::search_understood(&generation, &self.ranker, &understood, &query)
-        };
-
-        let answers = find(ANSWERING_KINDS, top_k)?;
-        let floor = self.config.decision.suggest_confidence;
-        let confidence = answers.hits.first().map_or(0.0, |hit| hit.confidence);
-        let decision = if confidence >= self.ranker.threshold(self.config.decision.answer_precision) {
-            Decision::Answer
-        } else if confidence >= floor {
-            Decision::Suggest
-        } else {
-            Decision::NoMatch
-        };
-        let suggestions = answers
+        let judged = self.judge(request, &generation, top_k, true)?;
+        let writer = Writer::new(self, &generation, request, &judged);
+        let suggestions: Vec<Suggestion> = judged
+            .found
             .hits
             .iter()
+            .take(if judged.verdict.decision == Decision::NoMatch { 0 } else { top_k })
             .enumerate()
-            .map(|(rank, hit)| {
-                let id = format!("{request_id}.{}", rank + 1);
-                suggestion(&generation, &renderer, &situation, hit, id, request.explain)
-            })
+            .map(|(rank, hit)| writer.suggestion(hit, format!("{request_id}.{}", rank + 1), request.explain))
             .collect();
-        let scripts = find(&[Kind::Script], SCRIPTS)?
-            .hits
-            .iter()
-            .filter(|hit| hit.score >= SCRIPT_FLOOR)
-            .filter_map(|hit| script(&generation, &renderer, &situation, hit))
-            .collect();
+        let scripts = judged.scripts.iter().filter_map(|hit| writer.script(hit)).collect();
+        let related = match judged.verdict.decision {
+            Decision::Answer | Decision::Suggest => judged.found.hits.first().map(|hit| writer.related(hit)).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let reason = judged.verdict.reason;
         Ok(SuggestResponse {
             request_id: request_id.to_owned(),
             generation: generation.id().to_owned(),
-            question,
-            decision,
-            confidence,
+            question: judged.found.question,
+            decision: judged.verdict.decision,
+            reason,
+            confidence: judged.found.confidence,
             suggestions,
             scripts,
+            related,
+            clarify: judged.verdict.clarify,
+            handoff: reason.filter(|_| judged.verdict.decision == Decision::Handoff).map(HandoffReply::new),
+            courtesy: judged.conversation.reading.courtesy.map(CourtesyReply::new),
         })
     }
-}
 
-fn suggestion(
-    generation: &Generation,
-    renderer: &Renderer,
-    situation: &Situation,
-    hit: &Hit,
-    suggestion_id: String,
-    explain: bool,
-) -> Suggestion {
-    let target = &generation.targets[hit.target as usize];
-    let entry = &generation.entries[target.entry as usize];
-    let mut missing_variables = Vec::new();
-    let mut options = Vec::new();
-    let text = match (&entry.body, target.section) {
-        (EntryBody::Faq(faq), _) => {
-            for option in choose_options(&faq.options, situation) {
-                let rendered = renderer.render(&option.text, situation.context);
-                if rendered.missing.is_empty() {
-                    options.push(OptionText { label: option.label.clone(), text: rendered.text });
-                }
-            }
-            let chosen = choose_answer(&faq.answers, situation).map(|(_, answer)| renderer.render(&answer.text, situation.context));
-            match chosen {
-                Some(rendered) if rendered.missing.is_empty() => rendered.text,
-                Some(rendered) => {
-                    missing_variables = rendered.missing;
-                    faq.answers.last().map(|answer| renderer.render(&answer.text, &Context::default()).text).unwrap_or_default()
-                }
-                None => String::new(),
-            }
+    /// Understands a request and decides on it.
+    pub(super) fn judge(&self, request: &SuggestRequest, generation: &Generation, top_k: usize, scripts: bool) -> Result<Judged> {
+        let conversation = conversation::read(&request.messages, &request.context, generation)?;
+        let assessment = guard::assess(generation, &request.messages);
+        let day = self.day(request.as_of);
+        let config = &self.config.decision;
+        let mut finder = Finder::new(self, generation, &conversation, day);
+        let reading = &conversation.reading;
+        let found = match reading.questions.as_slice() {
+            [] => Candidates { question: reading.text.clone(), hits: Vec::new(), answers: 1, confidence: 0.0 },
+            questions => finder.find(questions, &reading.text, top_k, config.suggest_confidence)?,
+        };
+        let answer_from = self.ranker.threshold(config.answer_precision);
+        let verdict = decide(generation, &conversation, &assessment, &found, config, answer_from);
+        let mut templates = Vec::new();
+        if scripts && !found.question.trim().is_empty() {
+            templates = finder.search(&found.question, &[Kind::Script], SCRIPTS)?;
+            templates.retain(|hit| hit.score >= SCRIPT_FLOOR);
         }
-        (EntryBody::Manual(manual), Some(number)) => manual.sections[number as usize].text.clone(),
-        (EntryBody::Manual(_), None) => String::new(),
-        (EntryBody::Script(script), _) => {
-            let rendered = renderer.render(&script.text, situation.context);
-            missing_variables = rendered.missing;
-            rendered.text
+        if verdict.decision == Decision::NoMatch && !reading.questions.is_empty() {
+            // The customer's words stay out of the log: they may hold names, numbers and addresses.
+            let length = found.question.chars().count();
+            tracing::info!(
+                generation = generation.id(),
+                confidence = found.confidence,
+                characters = length,
+                "nothing matches a question"
+            );
         }
-        (EntryBody::Risk(risk), _) => renderer.render(&risk.reply, situation.context).text,
-    };
-    Suggestion {
-        suggestion_id,
-        entry_id: entry.id.clone(),
-        kind: entry.kind(),
-        title: title(entry, target.section),
-        text,
-        confidence: hit.confidence,
-        score: hit.score,
-        keyword_score: hit.keyword_score,
-        vector_score: hit.vector_score,
-        matched: matched(generation, hit),
-        missing_variables,
-        options,
-        sources: vec![source(entry, target.section)],
-        related: entry.related.clone(),
-        features: explain.then(|| named(&hit.features)),
+        Ok(Judged { conversation, assessment, found, verdict, scripts: templates })
     }
 }
 
-/// A script whose condition holds and whose variables are all known.
-fn script(generation: &Generation, renderer: &Renderer, situation: &Situation, hit: &Hit) -> Option<ScriptSuggestion> {
-    let entry = &generation.entries[generation.targets[hit.target as usize].entry as usize];
-    let EntryBody::Script(script) = &entry.body else { return None };
-    if let Some(when) = &script.when {
-        matches(when, situation)?;
+/// Puts hits into words for one conversation.
+pub(super) struct Writer<'a> {
+    generation: &'a Generation,
+    renderer: Renderer,
+    situation: Situation<'a>,
+    tone: Tone<'a>,
+    day: Date,
+}
+
+/// The reply of one hit.
+pub(super) struct Written {
+    pub text: String,
+    pub missing: Vec<String>,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(service: &'a Service, generation: &'a Generation, request: &SuggestRequest, judged: &'a Judged) -> Self {
+        let now = service.moment(request.as_of);
+        let context = &judged.conversation.context;
+        let local = now.to_zoned(service.zone.clone());
+        let tone = Tone { context, mood: judged.assessment.mood, ongoing: judged.conversation.ongoing, hour: local.hour() };
+        Writer {
+            generation,
+            renderer: Renderer::new(&generation.shop, &service.zone),
+            situation: Situation { context, now, zone: &service.zone, shop: &generation.shop },
+            tone,
+            day: local.date(),
+        }
     }
-    let rendered = renderer.render(&script.text, situation.context);
-    rendered.missing.is_empty().then(|| ScriptSuggestion {
-        entry_id: entry.id.clone(),
-        scene: script.scene.clone(),
-        step: script.step,
-        text: rendered.text,
-        score: hit.score,
-    })
+
+    fn entry(&self, hit: &Hit) -> (&'a Entry, Option<u32>) {
+        let target = &self.generation.targets[hit.target as usize];
+        (&self.generation.entries[target.entry as usize], target.section)
+    }
+
+    /// The reply of `hit`, for its channel.
+    pub fn reply(&self, hit: &Hit) -> Written {
+        let (entry, section) = self.entry(hit);
+        let context = self.situation.context;
+        let (text, missing) = match (&entry.body, section) {
+            (EntryBody::Faq(faq), _) => match choose_answer(&faq.answers, &self.situation) {
+                Some((_, chosen)) => fill(&faq.answers, chosen, &self.renderer, context),
+                None => (String::new(), Vec::new()),
+            },
+            (EntryBody::Manual(manual), Some(number)) => (quote(entry, manual, number as usize), Vec::new()),
+            (EntryBody::Manual(_), None) => (String::new(), Vec::new()),
+            (EntryBody::Script(script), _) => {
+                let rendered = self.renderer.render(&script.text, context);
+                (rendered.text, rendered.missing)
+            }
+            (EntryBody::Risk(risk), _) => {
+                let rendered = self.renderer.render(&risk.reply, context);
+                (rendered.text, rendered.missing)
+            }
+        };
+        Written { text: compose(&text, &self.tone, &self.renderer), missing }
+    }
+
+    pub fn suggestion(&self, hit: &Hit, suggestion_id: String, explain: bool) -> Suggestion {
+        let (entry, section) = self.entry(hit);
+        let written = self.reply(hit);
+        Suggestion {
+            suggestion_id,
+            entry_id: entry.id.clone(),
+            kind: entry.kind(),
+            title: title(entry, section),
+            text: written.text,
+            confidence: hit.confidence,
+            score: hit.score,
+            keyword_score: hit.keyword_score,
+            vector_score: hit.vector_score,
+            matched: matched(self.generation, hit),
+            missing_variables: written.missing,
+            options: self.options(entry),
+            sources: vec![source(entry, section)],
+            related: entry.related.clone(),
+            features: explain.then(|| named(&hit.features)),
+        }
+    }
+
+    /// Different remedies that apply and whose variables are all known.
+    fn options(&self, entry: &Entry) -> Vec<OptionText> {
+        let EntryBody::Faq(faq) = &entry.body else { return Vec::new() };
+        let mut options: Vec<OptionText> = Vec::new();
+        for option in choose_options(&faq.options, &self.situation) {
+            let rendered = self.renderer.render(&option.text, self.situation.context);
+            let new = options.iter().all(|other| other.label != option.label);
+            if rendered.missing.is_empty() && new && options.len() < MAX_OPTIONS {
+                let text = compose(&rendered.text, &self.tone, &self.renderer);
+                options.push(OptionText { label: option.label.clone(), text });
+            }
+        }
+        options
+    }
+
+    /// A script whose condition holds and whose variables are all known.
+    fn script(&self, hit: &Hit) -> Option<ScriptSuggestion> {
+        let (entry, _) = self.entry(hit);
+        let EntryBody::Script(script) = &entry.body else { return None };
+        if let Some(when) = &script.when {
+            matches(when, &self.situation)?;
+        }
+        let rendered = self.renderer.render(&script.text, self.situation.context);
+        rendered.missing.is_empty().then(|| ScriptSuggestion {
+            entry_id: entry.id.clone(),
+            scene: script.scene.clone(),
+            step: script.step,
+            text: fit(&rendered.text, self.situation.context.channel),
+            score: hit.score,
+        })
+    }
+
+    /// What the customer will need next: related entries that hold today and here.
+    pub fn related(&self, hit: &Hit) -> Vec<RelatedEntry> {
+        let (entry, _) = self.entry(hit);
+        let channel = self.situation.context.channel;
+        entry
+            .related
+            .iter()
+            .filter_map(|id| self.generation.entry(id))
+            .filter(|entry| entry.status == Status::Published && entry.valid_on(self.day))
+            .filter(|entry| matches!(entry.kind(), Kind::Faq | Kind::Manual))
+            .filter(|entry| channel.is_none_or(|channel| entry.channels.is_empty() || entry.channels.contains(&channel)))
+            .take(MAX_RELATED)
+            .map(|entry| RelatedEntry { entry_id: entry.id.clone(), title: entry.title.clone() })
+            .collect()
+    }
+
+    /// Where the reply of `hit` is written.
+    pub fn place(&self, hit: &Hit) -> super::SourceRef {
+        let (entry, section) = self.entry(hit);
+        source(entry, section)
+    }
+}
+
+impl HandoffReply {
+    fn new(reason: super::Reason) -> Self {
+        HandoffReply { reason, text: wording().handoff(reason.as_str()).to_owned() }
+    }
+}
+
+impl CourtesyReply {
+    pub(super) fn new(courtesy: crate::dialogue::Courtesy) -> Self {
+        let kind = courtesy.kind;
+        let name = match kind {
+            crate::dialogue::CourtesyKind::Thanks => "thanks",
+            crate::dialogue::CourtesyKind::Farewell => "farewell",
+            crate::dialogue::CourtesyKind::Greeting => "greeting",
+            crate::dialogue::CourtesyKind::Acknowledgement => "acknowledgement",
+        };
+        CourtesyReply { kind, text: wording().courtesy(name).to_owned() }
+    }
 }

@@ -3,10 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::wire_answer::{CourtesyReply, HandoffReply, Reason, RelatedEntry};
 use crate::corpus::{Channel, Kind, Step};
 use crate::generation::{Counts, ModelInfo, UnitField};
 use crate::query::Decision;
-use crate::reply::{Context, Moment};
+use crate::reply::{Clarify, Context, Moment};
 
 /// Most messages of one conversation.
 pub const MAX_MESSAGES: usize = 50;
@@ -193,14 +194,29 @@ pub struct SuggestResponse {
     pub generation: String,
     /// The question as it was read from the conversation.
     pub question: String,
-    /// What to do with the suggestions.
+    /// What to do with the suggestions. A message that asks nothing (thanks, a greeting) is `no_match` with `courtesy`.
     pub decision: Decision,
-    /// Calibrated probability that the first suggestion is right; 0 if there is none.
+    /// Why the decision is not `answer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Calibrated probability that the first suggestion is right; of several questions the lowest; 0 if there is none.
     pub confidence: f32,
-    /// Suggestions, best first.
+    /// Suggestions, best first; of several questions in one message the best of each first. Empty with `no_match`.
     pub suggestions: Vec<Suggestion>,
     /// Script templates for the situation, best first.
     pub scripts: Vec<ScriptSuggestion>,
+    /// Entries for what the customer will need next.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<RelatedEntry>,
+    /// The question to ask, if the decision is `clarify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clarify: Option<Clarify>,
+    /// What to say while a person takes over, if the decision is `handoff`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<HandoffReply>,
+    /// The fitting reply to a message that asks nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub courtesy: Option<CourtesyReply>,
 }
 
 /// One suggestion.

@@ -1,0 +1,131 @@
+//! Finding candidates for the questions of a conversation: each question by itself, follow-ups without the entry that was
+//! already given, and two questions side by side.
+
+use std::collections::HashMap;
+
+use super::Service;
+use super::conversation::Conversation;
+use crate::corpus::{Date, Kind};
+use crate::dialogue::Question;
+use crate::error::Result;
+use crate::generation::Generation;
+use crate::query::{self, ANSWERING_KINDS, Filters, Hit, Query, Understood};
+
+/// Results looked at beyond those that are shown, to compare candidates.
+const LOOK_AHEAD: usize = 8;
+/// A follow-up goes to another entry than its predecessor if that one's confidence is at least this share of it.
+const MOVES_ON: f32 = 0.4;
+
+/// What was found.
+pub(super) struct Candidates {
+    /// What was searched for, as text; questions one below the other.
+    pub question: String,
+    /// Results, best first; the best of each question first where there are several.
+    pub hits: Vec<Hit>,
+    /// How many of the first results answer a question of their own: 1 for a single question.
+    pub answers: usize,
+    /// Confidence that all questions are answered by the first results; 0 if there is none.
+    pub confidence: f32,
+}
+
+/// A search in one generation with the filters of one conversation; a text is analysed and embedded once.
+pub(super) struct Finder<'a> {
+    service: &'a Service,
+    generation: &'a Generation,
+    filters: Filters,
+    day: Date,
+    understood: HashMap<String, Understood>,
+}
+
+impl<'a> Finder<'a> {
+    pub fn new(service: &'a Service, generation: &'a Generation, conversation: &Conversation, day: Date) -> Self {
+        let filters = Filters {
+            products: conversation.products.clone(),
+            channels: conversation.context.channel.into_iter().collect(),
+            ..Filters::default()
+        };
+        Finder { service, generation, filters, day, understood: HashMap::new() }
+    }
+
+    /// Searches for `text` among `kinds`.
+    pub fn search(&mut self, text: &str, kinds: &[Kind], top_k: usize) -> Result<Vec<Hit>> {
+        if !self.understood.contains_key(text) {
+            self.understood.insert(text.to_owned(), query::understand(self.generation, text)?);
+        }
+        let filters = Filters { kinds: kinds.to_vec(), ..self.filters.clone() };
+        let query = Query { filters, ..Query::new(text, top_k, self.day) };
+        let understood = &self.understood[text];
+        Ok(query::search_understood(self.generation, &self.service.ranker, understood, &query)?.hits)
+    }
+
+    /// Candidates for the questions of a conversation; `whole` is all of its text.
+    pub fn find(&mut self, questions: &[Question], whole: &str, top_k: usize, floor: f32) -> Result<Candidates> {
+        let depth = (top_k + LOOK_AHEAD).min(query::MAX_TOP_K);
+        if let [only] = questions {
+            let (question, hits) = self.one(only, depth)?;
+            let confidence = hits.first().map_or(0.0, |hit| hit.confidence);
+            return Ok(Candidates { question, hits, answers: 1, confidence });
+        }
+        let together = self.search(whole, ANSWERING_KINDS, depth)?;
+        let mut parts: Vec<(String, Vec<Hit>)> = Vec::new();
+        for question in questions {
+            parts.push(self.one(question, depth)?);
+        }
+        let mut firsts: Vec<&Hit> = Vec::new();
+        for (_, hits) in &parts {
+            if let Some(hit) = hits.first().filter(|hit| hit.confidence >= floor)
+                && firsts.iter().all(|other| other.target != hit.target)
+            {
+                firsts.push(hit);
+            }
+        }
+        // Taken apart by mistake, or both ask the same: then it is one question, and the parts only add candidates.
+        let several = firsts.len() == parts.len();
+        let mut order: Vec<&Hit> = Vec::new();
+        match several {
+            true => order.extend(firsts.iter().copied().chain(&together)),
+            false => order.extend(together.first().into_iter().chain(firsts.iter().copied()).chain(&together)),
+        }
+        let mut hits: Vec<Hit> = Vec::new();
+        for hit in order {
+            if hits.iter().all(|known| known.target != hit.target) {
+                hits.push(hit.clone());
+            }
+        }
+        hits.truncate(depth);
+        let answers = if several { firsts.len() } else { 1 };
+        let confidence = hits.iter().take(answers).map(|hit| hit.confidence).fold(f32::INFINITY, f32::min);
+        let question =
+            if several { parts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("\n") } else { whole.into() };
+        Ok(Candidates { question, answers, confidence: if confidence.is_finite() { confidence } else { 0.0 }, hits })
+    }
+
+    /// The reading of one question that is more certain, and its results.
+    fn one(&mut self, question: &Question, depth: usize) -> Result<(String, Vec<Hit>)> {
+        let mut text = question.text.clone();
+        let mut hits = self.search(&text, ANSWERING_KINDS, depth)?;
+        if let Some(previous) = &question.follows {
+            let given = self.search(previous, ANSWERING_KINDS, 1)?.first().map(|hit| hit.target);
+            self.move_on(&mut hits, given);
+        }
+        if let Some(alone) = &question.alone {
+            let own = self.search(alone, ANSWERING_KINDS, depth)?;
+            let confidence = |hits: &[Hit]| hits.first().map_or(0.0, |hit| hit.confidence);
+            // Of two equally certain readings the one in context is meant.
+            if confidence(&own) > confidence(&hits) {
+                (text, hits) = (alone.clone(), own);
+            }
+        }
+        Ok((text, hits))
+    }
+
+    /// Puts the entry that was given before behind the next one, unless nothing else comes near.
+    fn move_on(&self, hits: &mut [Hit], given: Option<u32>) {
+        if let [first, second, ..] = hits
+            && Some(first.target) == given
+            && second.confidence >= MOVES_ON * first.confidence
+        {
+            std::mem::swap(first, second);
+        }
+    }
+}
