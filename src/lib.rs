@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod compliance;
 pub mod config;
 pub mod corpus;
 pub mod embedding;
@@ -11,8 +12,10 @@ pub mod eval;
 pub mod generation;
 pub mod http;
 pub mod lexical;
+pub mod pattern;
 pub mod query;
 pub mod reply;
+pub mod risk;
 pub mod service;
 pub mod text;
 

@@ -2,7 +2,6 @@
 
 use super::{EXIT_OK, Format, check, output};
 use crate::config::Config;
-use crate::corpus::Corpus;
 use crate::embedding::Embedder;
 use crate::error::Result;
 use crate::generation::{BuildOptions, Built, DataFolder, build};
@@ -30,7 +29,7 @@ pub fn run(config: &Config, force: bool, format: Format) -> Result<u8> {
 
 /// Reads, checks, builds and publishes.
 pub fn index(config: &Config, model: &dyn Embedder, force: bool) -> Result<Built> {
-    let corpus = Corpus::load(&config.corpus.path)?;
+    let corpus = check::load(config)?;
     check::report(&corpus);
     let options = BuildOptions { force, keep: config.data.keep_generations, ranker_version: load_ranker(config)?.version };
     let bar = output::Bar::new();

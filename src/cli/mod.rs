@@ -63,7 +63,7 @@ struct Global {
 enum Format {
     /// For people
     Text,
-    /// For programs; `search` and `suggest` print what the endpoint of the same name answers
+    /// For programs; `search`, `suggest` and `check-text` print what the endpoint of the same name answers
     Json,
 }
 
@@ -81,6 +81,8 @@ enum Command {
     Search(query::SearchArguments),
     /// Suggest replies to a customer's words
     Suggest(query::SuggestArguments),
+    /// Check a draft before it is sent
+    CheckText(check::CheckTextArguments),
     /// Serve over HTTP
     Serve(serve::ServeArguments),
     /// Measure the quality of answers on a labelled set, or on the corpus' golden questions
@@ -141,6 +143,7 @@ fn dispatch(arguments: Arguments) -> Result<u8> {
         Command::Index { force } => index::run(&config, force, format),
         Command::Search(arguments) => query::search(&config, &arguments, format),
         Command::Suggest(arguments) => query::suggest(&config, &arguments, format),
+        Command::CheckText(arguments) => check::text(&config, &arguments, format),
         Command::Serve(_) => serve::run(&config),
         Command::Eval(arguments) => eval::run(&config, &arguments, format),
         Command::Generations => generations::list(&config, format),

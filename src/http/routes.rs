@@ -17,7 +17,7 @@ use super::extract::json;
 use super::metrics::Metrics;
 use super::middleware::{RequestId, WholeBody, guard};
 use crate::error::Result;
-use crate::service::{SearchRequest, Service, SuggestRequest};
+use crate::service::{CheckRequest, SearchRequest, Service, SuggestRequest};
 
 /// What handlers share.
 pub struct AppState {
@@ -35,6 +35,7 @@ pub fn app(service: Arc<Service>) -> Router {
     Router::new()
         .route("/v1/search", post(search))
         .route("/v1/suggest", post(suggest))
+        .route("/v1/check", post(check))
         .route("/v1/entries/{id}", get(entry))
         .route("/v1/status", get(status))
         .route("/healthz", get(healthz))
@@ -78,6 +79,10 @@ async fn search(State(state): Shared, Extension(id): Extension<RequestId>, Exten
 
 async fn suggest(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {
     with_body(id, body, move |request: SuggestRequest, id| state.service.suggest(&request, id)).await
+}
+
+async fn check(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {
+    with_body(id, body, move |request: CheckRequest, id| state.service.check(&request, id)).await
 }
 
 async fn entry(State(state): Shared, Extension(id): Extension<RequestId>, Path(entry): Path<String>) -> Response {

@@ -1,7 +1,9 @@
 //! The application: what each endpoint and each command does, in one place, so that `POST /v1/search` and `yingda search
 //! --format json` give the same answer. It knows requests as data; it knows neither HTTP nor terminals.
 
+mod check;
 mod conversation;
+mod risk;
 mod search;
 mod suggest;
 mod wire;

@@ -1,12 +1,13 @@
 //! `POST /v1/suggest` and `yingda suggest`: from a conversation to replies an agent can send.
 
 use super::search::{matched, named, source, title, top_k};
-use super::{OptionText, ScriptSuggestion, Service, SuggestRequest, SuggestResponse, Suggestion, conversation};
+use super::{OptionText, ScriptSuggestion, Service, SuggestRequest, SuggestResponse, Suggestion, conversation, risk};
 use crate::corpus::{EntryBody, Kind};
 use crate::error::Result;
 use crate::generation::Generation;
 use crate::query::{self, ANSWERING_KINDS, Decision, Filters, Hit, Query};
 use crate::reply::{Context, Renderer, Situation, choose_answer, choose_options, matches};
+use crate::risk::{EmotionReading, RiskAssessment};
 
 /// Suggestions if the request names no number.
 const DEFAULT_TOP_K: usize = 3;
@@ -65,7 +66,8 @@ impl Service {
             .filter(|hit| hit.score >= SCRIPT_FLOOR)
             .filter_map(|hit| script(&generation, &renderer, &situation, hit))
             .collect();
-        Ok(SuggestResponse {
+        let assessment = risk::assess(&generation, &request.messages, &question)?;
+        let mut response = SuggestResponse {
             request_id: request_id.to_owned(),
             generation: generation.id().to_owned(),
             question,
@@ -73,7 +75,11 @@ impl Service {
             confidence,
             suggestions,
             scripts,
-        })
+            risk: RiskAssessment::default(),
+            emotion: EmotionReading::default(),
+        };
+        risk::apply(&mut response, &generation, &renderer, &situation, assessment, top_k);
+        Ok(response)
     }
 }
 

@@ -1,0 +1,4 @@
+//! Behaviour through public doors, one module each.
+
+mod drafts;
+mod risks;
