@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use yingda::compliance::{Checker, Verdict, Violation};
-use yingda::corpus::{Channel, CheckRule, Corpus, Screening};
+use yingda::compliance::{Checker, Verdict, Violation, review};
+use yingda::corpus::{Channel, CheckRule, Corpus, Screening, SourceFile};
 
 const VIOLATING: &str = include_str!("data/drafts-violating.tsv");
 const CLEAN: &str = include_str!("data/drafts-clean.tsv");
@@ -133,4 +133,33 @@ fn context_decides() {
 fn drafts_have_a_limit() {
     assert!(checker().check(&"好".repeat(8_001), None).is_err());
     assert!(checker().check(&"保证".repeat(4_000), None).is_ok());
+}
+
+#[test]
+fn the_starter_corpus_keeps_its_own_rules() {
+    let mut corpus = Corpus::load(Path::new("corpus")).expect("the starter corpus can be read");
+    review(&mut corpus).expect("the checks compile");
+    let broken: Vec<String> =
+        corpus.problems.iter().filter(|problem| problem.what.contains("breaks the rule")).map(ToString::to_string).collect();
+    broken.iter().for_each(|problem| println!("{problem}"));
+    println!("{} texts of the corpus are at fault, {} of them blocked", broken.len(), corpus.errors());
+    assert_eq!(corpus.errors(), 0);
+}
+
+#[test]
+fn faults_of_the_rules_are_reported_where_they_stand() {
+    let file = |path: &str, text: &str| SourceFile { path: path.into(), bytes: text.as_bytes().to_vec() };
+    let check = "kind: check\nrule: insult\nchecks:\n  - id: a\n    severity: block\n    patterns: [\"(傻|\"]\n    reason: 不好\n    replacement: 您好\n";
+    let corpus = Corpus::from_files(
+        &[
+            file("check/a.yaml", check),
+            file("check/b.yaml", "kind: check\nrule: rude\nchecks: []\n"),
+            file("dict/evasions.txt", "微信\n"),
+            file("dict/groups.yaml", "kind: groups\ngroups:\n  好: 坏\n"),
+        ],
+        Vec::new(),
+    );
+    for expected in ["check/a.yaml:4: patterns", "check/b.yaml:2: rule", "dict/evasions.txt:1", "dict/groups.yaml:3: groups.好"] {
+        assert!(corpus.problems.iter().any(|p| p.to_string().starts_with(expected)), "{expected}: {:#?}", corpus.problems);
+    }
 }

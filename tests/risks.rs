@@ -3,9 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use yingda::corpus::{Corpus, Emotion};
+use yingda::compliance::Verdict;
+use yingda::config::Config;
+use yingda::corpus::{Corpus, Emotion, Kind};
 use yingda::generation::{BuildOptions, DataFolder, Generation, build};
+use yingda::query::Decision;
 use yingda::risk::{RiskAssessment, Thresholds, assess, assess_with};
+use yingda::service::{CheckRequest, Message, Role, Service, SuggestRequest, load_model};
 
 const LEVEL_1: &str = include_str!("data/risk-level1.tsv");
 const LEVEL_2_3: &str = include_str!("data/risk-level23.tsv");
@@ -13,19 +17,22 @@ const ORDINARY: &str = include_str!("data/risk-ordinary.tsv");
 const EMOTIONS: &str = include_str!("data/emotions.tsv");
 
 fn generation() -> &'static Generation {
+    &published().0
+}
+
+/// A generation of the starter corpus, and the data folder that holds it.
+fn published() -> &'static (Generation, tempfile::TempDir) {
     static GENERATION: OnceLock<(Generation, tempfile::TempDir)> = OnceLock::new();
-    &GENERATION
-        .get_or_init(|| {
-            let folder = tempfile::tempdir().expect("a folder");
-            let corpus = Corpus::load(Path::new("corpus")).expect("the starter corpus");
-            assert_eq!(corpus.errors(), 0, "{:?}", corpus.problems);
-            let embedder = Arc::from(yingda::embedding::load(Path::new("models/yingda-embed-zh")).expect("the model"));
-            let data = DataFolder::new(folder.path());
-            let options = BuildOptions { force: false, keep: 1, ranker_version: "test".into() };
-            build(&corpus, &data, &*embedder, &options, &|_, _, _| {}).expect("a generation");
-            (Generation::open_current(&data, embedder).expect("an open generation"), folder)
-        })
-        .0
+    GENERATION.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let corpus = Corpus::load(Path::new("corpus")).expect("the starter corpus");
+        assert_eq!(corpus.errors(), 0, "{:?}", corpus.problems);
+        let embedder = Arc::from(yingda::embedding::load(Path::new("models/yingda-embed-zh")).expect("the model"));
+        let data = DataFolder::new(folder.path());
+        let options = BuildOptions { force: false, keep: 1, ranker_version: "test".into() };
+        build(&corpus, &data, &*embedder, &options, &|_, _, _| {}).expect("a generation");
+        (Generation::open_current(&data, embedder).expect("an open generation"), folder)
+    })
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
@@ -51,7 +58,8 @@ fn evidence_for_thresholds() {
     let open = r#"{"level_1":{"cosine":0.0,"margin":-1.0},"level_2":{"cosine":0.0,"margin":-1.0},"level_3":{"cosine":0.0,"margin":-1.0},
         "danger":{"cosine":0.0,"margin":-1.0},"heard":1.0,"hypothetical":0.0}"#;
     let open = Thresholds::parse(open).expect("thresholds");
-    for (set, text) in [("1", LEVEL_1), ("23", LEVEL_2_3), ("0", ORDINARY)] {
+    let further = std::env::var("YINGDA_MESSAGES").ok().map(|path| std::fs::read_to_string(path).expect("a file of messages"));
+    for (set, text) in [("1", LEVEL_1), ("23", LEVEL_2_3), ("0", ORDINARY), ("further", further.as_deref().unwrap_or_default())] {
         for line in lines(text) {
             let message = line.rsplit('\t').next().unwrap_or(line);
             let all = assess_with(generation(), &[message], &open).expect(message);
@@ -145,8 +153,7 @@ fn what_was_said_before_counts_only_while_it_is_grave() {
 
 #[test]
 fn evasions_are_read_and_spans_count_characters() {
-    for (message, words) in
-        [("😡我要打 一2三①伍", "打 一2三①伍"), ("我的帳號被盜了", "帳號被盜"), ("我要起 诉 你 们", "起 诉 你 们")]
+    for (message, words) in [("😡我要打 一2三①伍", "打 一2三①伍"), ("我的帳號被盜了", "帳號被盜"), ("我要起 诉 你 们", "我要起 诉")]
     {
         let assessment = read(message);
         let rule = assessment.rules.first().unwrap_or_else(|| panic!("nothing raised by {message}"));
@@ -172,4 +179,30 @@ fn emotions_are_read() {
     }
     println!("emotions right: {right} of {all}");
     assert!(right * 100 >= all * 85, "{right} of {all}");
+}
+
+#[test]
+fn a_customer_at_level_1_is_handed_over_with_the_rules_wording_first() {
+    let data = published().1.path().to_string_lossy().into_owned();
+    let config = Config::resolve(None, std::iter::empty(), &[("data.path", data)]).expect("settings");
+    let service = Service::new(&config, load_model(&config).expect("the model")).expect("a service");
+    service.live().refresh().expect("a generation");
+    let suggest = |text: &str| {
+        let messages = vec![Message { role: Role::Customer, text: text.into() }];
+        service.suggest(&SuggestRequest { messages, ..SuggestRequest::default() }, "test").expect(text)
+    };
+    let grave = suggest("充电宝充着充着起火了，手被烫伤了");
+    assert_eq!(grave.decision, Decision::Handoff);
+    assert_eq!(grave.risk.level, Some(1));
+    let first = grave.suggestions.first().expect("a suggestion");
+    assert_eq!((first.kind, first.entry_id.as_str()), (Kind::Risk, grave.risk.rules[0].id.as_str()));
+    assert!(!first.text.is_empty() && !first.text.contains("{{"), "{}", first.text);
+    assert!(!grave.risk.rules[0].must_say.is_empty() && grave.risk.rules[0].deadline_minutes <= 30);
+    let light = suggest("退款多久到账");
+    assert_ne!(light.decision, Decision::Handoff);
+    assert_eq!(light.risk, RiskAssessment::default());
+    assert_eq!(light.emotion.label, Emotion::Neutral);
+    let checked = service.check(&CheckRequest { text: "亲，一定全额退款".into(), channel: None }, "test").expect("a check");
+    assert_eq!((checked.verdict, checked.violations.len()), (Verdict::Block, 1));
+    assert!(service.check(&CheckRequest::default(), "test").is_err());
 }

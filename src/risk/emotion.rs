@@ -164,6 +164,6 @@ fn emphatic(chars: &[char]) -> bool {
 
 /// True if thanking is what the message is for: it is short and asks nothing.
 fn is_thanks(reading: &Reading, chars: &[char]) -> bool {
-    let asks = |c: &char| matches!(c, '?' | '？' | '吗' | '呢' | '么' | '帮' | '请' | '啥' | '麻' | '几' | '多');
+    let asks = |c: &char| matches!(c, '?' | '？' | '吗' | '呢' | '帮' | '请' | '啥' | '查' | '改' | '催');
     reading.units.len() <= THANKS_CHARS && !chars.iter().any(asks)
 }
