@@ -126,7 +126,11 @@ fn entry(n: usize) -> Entry {
 /// A corpus of `entries` FAQ entries with four similar questions each, and the starter corpus' dictionaries.
 pub fn corpus(entries: usize) -> Corpus {
     let dictionaries = Corpus::load(&root().join("corpus")).expect("the starter corpus").dictionaries;
-    Corpus { entries: (0..entries).map(entry).collect(), dictionaries, hash: "0".repeat(64), ..Corpus::default() }
+    let mut corpus = Corpus::default();
+    corpus.entries = (0..entries).map(entry).collect();
+    corpus.dictionaries = dictionaries;
+    corpus.hash = "0".repeat(64);
+    corpus
 }
 
 /// The shipped model.

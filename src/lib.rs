@@ -73,6 +73,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod compliance;
 pub mod config;
 pub mod corpus;
 pub mod dialogue;
@@ -82,8 +83,10 @@ pub mod eval;
 pub mod generation;
 pub mod http;
 pub mod lexical;
+pub mod pattern;
 pub mod query;
 pub mod reply;
+pub mod risk;
 pub mod service;
 pub mod text;
 

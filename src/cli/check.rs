@@ -1,13 +1,17 @@
-//! `yingda check`: every problem of the corpus at once.
+//! `yingda check`: every problem of the corpus at once, and `yingda check-text`: the faults of one draft.
 
-use super::{EXIT_OK, EXIT_PROBLEMS, Format, output};
+use clap::Args;
+
+use super::{EXIT_OK, EXIT_PROBLEMS, Format, output, query};
+use crate::compliance::{self, Verdict, Violation};
 use crate::config::Config;
-use crate::corpus::{Corpus, Kind, Severity};
+use crate::corpus::{Channel, Corpus, Kind, Severity};
 use crate::error::Result;
+use crate::service::CheckRequest;
 
 /// Checks the corpus.
 pub fn run(config: &Config, format: Format) -> Result<u8> {
-    let corpus = Corpus::load(&config.corpus.path)?;
+    let corpus = load(config)?;
     let (errors, warnings) = (corpus.errors(), corpus.problems.len() - corpus.errors());
     match format {
         Format::Text => {
@@ -27,6 +31,44 @@ pub fn run(config: &Config, format: Format) -> Result<u8> {
         }
     }
     Ok(if errors > 0 { EXIT_PROBLEMS } else { EXIT_OK })
+}
+
+/// Reads the corpus, checks it, and holds its texts against its own rules for drafts.
+pub fn load(config: &Config) -> Result<Corpus> {
+    let mut corpus = Corpus::load(&config.corpus.path)?;
+    compliance::review(&mut corpus)?;
+    Ok(corpus)
+}
+
+#[derive(Debug, Args)]
+pub struct CheckTextArguments {
+    /// The draft
+    text: String,
+    /// Where it will be sent: im, app, web, email or phone
+    #[arg(long, value_parser = query::channel)]
+    channel: Option<Channel>,
+}
+
+/// Checks a draft and prints what is wrong with it.
+pub fn text(config: &Config, arguments: &CheckTextArguments, format: Format) -> Result<u8> {
+    let request = CheckRequest { text: arguments.text.clone(), channel: arguments.channel };
+    let response = query::open(config)?.check(&request, &query::new_id())?;
+    if format == Format::Json {
+        output::json(&response)?;
+        return Ok(EXIT_OK);
+    }
+    for violation in &response.violations {
+        let Violation { rule, severity, span, text, reason, replacement, .. } = violation;
+        let (rule, severity) = (rule.as_str(), severity.as_str());
+        output::text(&format!("{}..{} {severity} {rule}: “{text}” {reason}", span.start, span.end));
+        output::text(&format!("     → {replacement}"));
+    }
+    output::note(match response.verdict {
+        Verdict::Pass => "pass: nothing found",
+        Verdict::Warn => "warn: look at it again before sending",
+        Verdict::Block => "block: must not be sent like this",
+    });
+    Ok(EXIT_OK)
 }
 
 /// Prints problems to standard error, for commands whose result is something else; warnings only as a count.

@@ -31,7 +31,7 @@ pub fn run(config: &Config, force: bool, format: Format) -> Result<u8> {
 
 /// Reads the corpus, reports its problems, and stops here if it has errors: an editor need not wait for the model.
 pub fn read(config: &Config) -> Result<Corpus> {
-    let corpus = Corpus::load(&config.corpus.path)?;
+    let corpus = check::load(config)?;
     check::report(&corpus);
     match corpus.errors() {
         0 => Ok(corpus),

@@ -64,7 +64,7 @@ struct Global {
 enum Format {
     /// For people
     Text,
-    /// For programs; `search`, `suggest` and `answer` print what the endpoint of the same name answers
+    /// For programs; `search`, `suggest`, `answer` and `check-text` print what the endpoint of the same name answers
     Json,
 }
 
@@ -84,6 +84,8 @@ enum Command {
     Suggest(query::SuggestArguments),
     /// Answer a customer's words as a chatbot would: one text, or why there is none
     Answer(query::SuggestArguments),
+    /// Check a draft before it is sent
+    CheckText(check::CheckTextArguments),
     /// Serve over HTTP
     Serve(serve::ServeArguments),
     /// Measure the quality of answers on a labelled set, or on the corpus' golden questions
@@ -147,6 +149,7 @@ fn dispatch(arguments: Arguments) -> Result<u8> {
         Command::Search(arguments) => query::search(&config, &arguments, format),
         Command::Suggest(arguments) => query::suggest(&config, &arguments, format),
         Command::Answer(arguments) => query::answer(&config, &arguments, format),
+        Command::CheckText(arguments) => check::text(&config, &arguments, format),
         Command::Serve(_) => serve::run(&config),
         Command::Eval(arguments) => eval::run(&config, &arguments, format),
         Command::Tune(arguments) => tune::run(&config, &arguments, format),

@@ -80,17 +80,17 @@ fn kind(text: &str) -> std::result::Result<Kind, String> {
     Kind::parse(text).ok_or_else(|| format!("use one of {}", Kind::NAMES.join(", ")))
 }
 
-fn channel(text: &str) -> std::result::Result<Channel, String> {
+pub(super) fn channel(text: &str) -> std::result::Result<Channel, String> {
     Channel::parse(text).ok_or_else(|| format!("use one of {}", Channel::NAMES.join(", ")))
 }
 
-fn open(config: &Config) -> Result<Service> {
+pub(super) fn open(config: &Config) -> Result<Service> {
     let service = Service::new(config, Arc::clone(&load_model(config)?))?;
     service.live().refresh()?;
     Ok(service)
 }
 
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 

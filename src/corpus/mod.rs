@@ -11,6 +11,7 @@ mod parse;
 mod problem;
 mod reachability;
 mod read;
+mod screening;
 mod template_check;
 mod validate;
 mod yaml;
@@ -22,6 +23,7 @@ pub use entry::{
 pub use golden::GoldenConversation;
 pub use problem::{Problem, Severity};
 pub use read::{MAX_FILE_BYTES, SourceFile, read_folder};
+pub use screening::{Check, CheckRule, CheckSeverity, Emotion, EmotionSigns, Emotions, Screening};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,6 +67,9 @@ pub struct Corpus {
     pub golden: BTreeMap<String, Vec<GoldenQuestion>>,
     /// Evaluation conversations, by file name.
     pub conversations: BTreeMap<String, Vec<GoldenConversation>>,
+    /// Checks, emotions, groups and variants of writing.
+    pub screening: Screening,
+    pub(crate) found: screening::Found,
     /// Everything found wrong, ordered by file and line.
     pub problems: Vec<Problem>,
     /// SHA-256 over all file names and contents, in hexadecimal.
@@ -87,7 +92,9 @@ impl Corpus {
         for file in files {
             parse::parse_file(file, &mut corpus, &mut problems);
         }
+        screening::fill_in(&mut corpus, &mut problems);
         validate::validate(&mut corpus, &mut problems);
+        screening::check_patterns(&corpus, &mut problems);
         problems.sort();
         problems.dedup();
         corpus.problems = problems;

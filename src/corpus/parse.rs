@@ -8,11 +8,12 @@ use super::golden;
 use super::manual::parse_manual;
 use super::template_check::check_template;
 use super::yaml::{self, Fields, Node, Value};
-use super::{Corpus, Problem, SourceFile};
+use super::{Corpus, Problem, SourceFile, screening};
 use crate::text::DictionaryProblem;
 
 /// Most phrasings of one entry.
 const MAX_PHRASINGS: usize = 500;
+const DICT_FILES: &str = "dict holds user.txt, synonyms.txt, stopwords.txt, evasions.txt, groups.yaml and emotion.yaml";
 
 /// Parses one file into `corpus`, by its place in the folder.
 pub(super) fn parse_file(file: &SourceFile, corpus: &mut Corpus, problems: &mut Vec<Problem>) {
@@ -32,11 +33,15 @@ pub(super) fn parse_file(file: &SourceFile, corpus: &mut Corpus, problems: &mut 
     match (folder, extension) {
         ("", _) if name == "shop.yaml" => parse_shop(path, &text, corpus, problems),
         ("", _) => {
-            wrong_place(problems, "only shop.yaml stands at the top; move it into faq, manual, script, risk, dict or golden")
+            wrong_place(problems, "only shop.yaml stands at the top; move it into faq, manual, script, risk, check, dict or golden")
         }
         ("faq", "yaml" | "yml") => parse_entries(path, &text, Kind::Faq, corpus, problems),
         ("script", "yaml" | "yml") => parse_entries(path, &text, Kind::Script, corpus, problems),
         ("risk", "yaml" | "yml") => parse_entries(path, &text, Kind::Risk, corpus, problems),
+        ("check", "yaml" | "yml") => screening::parse_check(path, &text, corpus, problems),
+        ("dict", "yaml") if name == "groups.yaml" => screening::parse_groups(path, &text, corpus, problems),
+        ("dict", "yaml") if name == "emotion.yaml" => screening::parse_emotions(path, &text, corpus, problems),
+        ("dict", "txt") if name == "evasions.txt" => screening::parse_evasions(path, &text, corpus, problems),
         ("manual", "md") => {
             if let Some(entry) = parse_manual(path, &text, problems) {
                 corpus.entries.push(entry);
@@ -49,14 +54,14 @@ pub(super) fn parse_file(file: &SourceFile, corpus: &mut Corpus, problems: &mut 
                 "user.txt" => corpus.dictionaries.add_words(&text),
                 "synonyms.txt" => corpus.dictionaries.add_synonyms(&text),
                 "stopwords.txt" => corpus.dictionaries.add_stop_words(&text),
-                _ => return wrong_place(problems, "dict holds user.txt, synonyms.txt and stopwords.txt"),
+                _ => return wrong_place(problems, DICT_FILES),
             };
             problems
                 .extend(found.into_iter().map(|DictionaryProblem { line, what, fix }| Problem::error(path, line, "-", what, fix)));
         }
         ("manual", _) => wrong_place(problems, "manuals are Markdown files ending in .md"),
         ("golden", _) => wrong_place(problems, "golden questions are files ending in .tsv, golden conversations end in .yaml"),
-        ("dict", _) => wrong_place(problems, "dict holds user.txt, synonyms.txt and stopwords.txt"),
+        ("dict", _) => wrong_place(problems, DICT_FILES),
         _ => wrong_place(problems, "entries are YAML files ending in .yaml"),
     }
 }

@@ -13,7 +13,7 @@ pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_FILES: usize = 20_000;
 /// Deepest folder below the corpus folder.
 const MAX_DEPTH: usize = 6;
-const FOLDERS: &[&str] = &["faq", "manual", "script", "risk", "dict", "golden"];
+const FOLDERS: &[&str] = &["faq", "manual", "script", "risk", "check", "dict", "golden"];
 
 /// A file's name and content.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::manifest::{self, Counts, FileInfo, Manifest, ModelInfo};
 use super::publish::{DataFolder, files_below};
 use super::units::{Unit, UnitField, UnitIndex};
-use crate::corpus::{Corpus, Entry, Kind, Shop, Status};
+use crate::corpus::{Corpus, Entry, Kind, Screening, Shop, Status};
 use crate::embedding::{Embedder, Role, VectorStore};
 use crate::error::{Error, Result};
 use crate::lexical::{LexicalBuilder, Part, TokenStore};
@@ -31,6 +31,7 @@ pub(super) struct Content {
     pub entries: Vec<Entry>,
     pub shop: Shop,
     pub dictionaries: Dictionaries,
+    pub screening: Screening,
 }
 
 /// How to build.
@@ -179,7 +180,12 @@ fn count_words(index: &UnitIndex, tokens: &[Tokens]) -> BTreeMap<String, u32> {
 }
 
 fn write_content(staging: &Path, corpus: &Corpus) -> Result<()> {
-    let content = Content { entries: corpus.entries.clone(), shop: corpus.shop.clone(), dictionaries: corpus.dictionaries.clone() };
+    let content = Content {
+        entries: corpus.entries.clone(),
+        shop: corpus.shop.clone(),
+        dictionaries: corpus.dictionaries.clone(),
+        screening: corpus.screening.clone(),
+    };
     write_json(&staging.join(CONTENT_FILE), &content)
 }
 

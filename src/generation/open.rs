@@ -8,11 +8,19 @@ use super::build::{CONTENT_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_F
 use super::manifest::Manifest;
 use super::publish::DataFolder;
 use super::units::{Target, Unit, UnitIndex};
-use crate::corpus::{Entry, Shop};
+use crate::compliance::Checker;
+use crate::corpus::{Entry, EntryBody, Screening, Shop, Status};
 use crate::embedding::{Embedder, VectorStore};
 use crate::error::{Error, Result};
 use crate::lexical::{LexicalIndex, TokenStore};
+use crate::pattern::{Pattern, PatternSet, Rulebook};
+use crate::risk::EmotionLexicon;
 use crate::text::{ANALYZER_VERSION, Analyzer, Corrector};
+
+/// Group of words that show danger.
+const DANGER: &str = "险情";
+/// Group of words that open a hypothetical question.
+const HYPOTHETICAL: &str = "假设";
 
 /// Everything a request needs, immutable. Invariant: `tokens`, `vectors` and `units` have one row for each unit.
 pub struct Generation {
@@ -40,6 +48,18 @@ pub struct Generation {
     pub vectors: VectorStore,
     /// The model that made the vectors.
     pub embedder: Arc<dyn Embedder>,
+    /// Checks for drafts.
+    pub checker: Checker,
+    /// What messages and drafts are screened with, as written.
+    pub screening: Screening,
+    /// The words of the risk rules, by number of the entry.
+    pub risk_words: Rulebook,
+    /// Words that show that something is going wrong right now.
+    pub danger_words: PatternSet,
+    /// Words that open a question about what has not happened.
+    pub hypothetical_words: PatternSet,
+    /// Signs of emotion.
+    pub emotions: EmotionLexicon,
     by_id: HashMap<String, u32>,
 }
 
@@ -86,6 +106,8 @@ impl Generation {
             return Err(damaged(format!("its parts do not fit together: {rows:?} rows for {} units", index.units.len())));
         }
         let by_id = content.entries.iter().enumerate().map(|(number, entry)| (entry.id.clone(), number as u32)).collect();
+        let screening = content.screening;
+        let risk_words = risk_words(&content.entries, &screening)?;
         Ok(Generation {
             manifest,
             entries: content.entries,
@@ -99,6 +121,12 @@ impl Generation {
             tokens,
             vectors,
             embedder,
+            checker: Checker::new(&screening)?,
+            risk_words,
+            danger_words: group(DANGER, &screening)?,
+            hypothetical_words: group(HYPOTHETICAL, &screening)?,
+            emotions: EmotionLexicon::new(&screening)?,
+            screening,
             by_id,
         })
     }
@@ -123,4 +151,23 @@ fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, id: &str, name: &str
     let path = folder.join(name);
     let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
     serde_json::from_slice(&bytes).map_err(|error| Error::generation(id, format!("{name} cannot be read: {error}")))
+}
+
+fn risk_words(entries: &[Entry], screening: &Screening) -> Result<Rulebook> {
+    let mut book = Rulebook::default();
+    for (number, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.status == Status::Published) {
+        if let EntryBody::Risk(risk) = &entry.body {
+            let triggers = &risk.triggers;
+            book.add(number as u32, &triggers.words, &triggers.unless, &screening.groups).map_err(Error::Internal)?;
+        }
+    }
+    Ok(book)
+}
+
+fn group(name: &str, screening: &Screening) -> Result<PatternSet> {
+    let mut set = PatternSet::default();
+    for word in screening.groups.get(name).into_iter().flatten() {
+        set.push(Pattern::parse(word, &screening.groups).map_err(Error::Internal)?);
+    }
+    Ok(set)
 }

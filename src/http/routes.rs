@@ -19,7 +19,7 @@ use super::extract::json;
 use super::metrics::Metrics;
 use super::middleware::{RequestId, WholeBody, guard};
 use crate::error::Result;
-use crate::service::{SearchRequest, Service, SuggestRequest};
+use crate::service::{CheckRequest, SearchRequest, Service, SuggestRequest};
 
 /// What handlers share.
 pub struct AppState {
@@ -39,6 +39,7 @@ pub fn app(service: Arc<Service>) -> Router {
         .route("/v1/suggest", post(suggest))
         .route("/v1/answer", post(answer))
         .route(dify::PATH, post(dify::retrieval))
+        .route("/v1/check", post(check))
         .route("/v1/entries/{id}", get(entry))
         .route("/v1/status", get(status))
         .route("/healthz", get(healthz))
@@ -82,6 +83,10 @@ async fn search(State(state): Shared, Extension(id): Extension<RequestId>, Exten
 
 async fn suggest(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {
     with_body(id, body, move |request: SuggestRequest, id| state.service.suggest(&request, id)).await
+}
+
+async fn check(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {
+    with_body(id, body, move |request: CheckRequest, id| state.service.check(&request, id)).await
 }
 
 async fn answer(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {

@@ -43,7 +43,7 @@ impl Verdict {
 pub(super) fn handoff(conversation: &Conversation, assessment: &Assessment) -> Option<Reason> {
     let reading = &conversation.reading;
     match () {
-        () if assessment.level == Some(1) => Some(Reason::Risk),
+        () if assessment.risk.level == Some(1) => Some(Reason::Risk),
         () if reading.wants_person => Some(Reason::CustomerAsks),
         () if reading.repeated_failure => Some(Reason::RepeatedFailure),
         () => None,

@@ -1,45 +1,50 @@
 //! What must be known before any answer: whether the conversation carries a risk, and how the customer feels. This is the one
 //! place where the decision learns of either.
 
-use super::{Message, Role};
-use crate::corpus::{EntryBody, Risk, Status};
+use super::{Message, Role, risk};
+use crate::corpus::Emotion;
+use crate::error::Result;
 use crate::generation::Generation;
 use crate::reply::Mood;
-use crate::text::{normalise, units};
+use crate::risk::{EmotionReading, RiskAssessment};
 
 /// The judgement on a conversation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Assessment {
-    /// The gravest risk level found, 1 to 3.
-    pub level: Option<u8>,
-    /// How the customer feels.
-    pub mood: Mood,
+    /// The rules raised, gravest first.
+    pub risk: RiskAssessment,
+    /// What the customer feels; spans count characters of what was said since the last answer.
+    pub emotion: EmotionReading,
 }
 
-/// Judges what the customer has written since the last answer, by the words of the corpus' risk rules.
-pub(super) fn assess(generation: &Generation, messages: &[Message]) -> Assessment {
-    let customer = messages.iter().rev().skip_while(|message| message.role != Role::Customer);
-    let said: Vec<String> = customer
+impl Assessment {
+    /// How the customer feels, for the wording of a reply.
+    pub fn mood(&self) -> Mood {
+        match self.emotion.label {
+            Emotion::Angry => Mood::Angry,
+            Emotion::Anxious => Mood::Anxious,
+            Emotion::Disappointed => Mood::Disappointed,
+            Emotion::ThreatComplaint => Mood::ThreatComplaint,
+            Emotion::Thanks => Mood::Thanks,
+            Emotion::Neutral => Mood::Neutral,
+        }
+    }
+}
+
+/// Judges what the customer has written, above all since the last answer.
+///
+/// # Errors
+/// If the index cannot be read.
+pub(super) fn assess(generation: &Generation, messages: &[Message]) -> Result<Assessment> {
+    let mut said: Vec<&str> = messages
+        .iter()
+        .rev()
+        .skip_while(|message| message.role != Role::Customer)
         .take_while(|message| matches!(message.role, Role::Customer | Role::System))
         .filter(|message| message.role == Role::Customer)
-        .map(|message| folded(&message.text))
+        .map(|message| message.text.trim())
         .collect();
-    let raised = |risk: &&Risk| {
-        // Words stand in their standard writing, so only the customer's text is folded.
-        let named = |words: &[String], text: &str| words.iter().any(|word| text.contains(word.as_str()));
-        said.iter().any(|text| named(&risk.triggers.words, text) && !named(&risk.triggers.unless, text))
-    };
-    let level = generation
-        .entries
-        .iter()
-        .filter(|entry| entry.status == Status::Published)
-        .filter_map(|entry| if let EntryBody::Risk(risk) = &entry.body { Some(risk) } else { None })
-        .filter(raised)
-        .map(|risk| risk.level)
-        .min();
-    Assessment { level, mood: Mood::default() }
-}
-
-fn folded(text: &str) -> String {
-    units(&normalise(text)).into_iter().map(|(_, unit)| unit).collect()
+    said.reverse();
+    let said = said.join("\n");
+    Ok(Assessment { risk: risk::assess(generation, messages, &said)?, emotion: generation.emotions.read(&said) })
 }

@@ -2,12 +2,14 @@
 //! --format json` give the same answer. It knows requests as data; it knows neither HTTP nor terminals.
 
 mod answer;
+mod check;
 mod conversation;
 mod decide;
 mod dify;
 mod dify_condition;
 mod find;
 mod guard;
+mod risk;
 mod search;
 mod suggest;
 mod wire;

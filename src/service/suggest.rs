@@ -4,6 +4,7 @@ use super::conversation::{self, Conversation};
 use super::decide::{Verdict, decide};
 use super::find::{Candidates, Finder};
 use super::guard::{self, Assessment};
+use super::risk;
 use super::search::{matched, named, source, title, top_k};
 use super::{
     CourtesyReply, HandoffReply, OptionText, RelatedEntry, ScriptSuggestion, Service, SuggestRequest, SuggestResponse, Suggestion,
@@ -13,6 +14,7 @@ use crate::error::Result;
 use crate::generation::Generation;
 use crate::query::{Decision, Hit};
 use crate::reply::{Renderer, Situation, Tone, choose_answer, choose_options, compose, fill, fit, matches, quote, wording};
+use crate::risk::{EmotionReading, RiskAssessment};
 
 /// Suggestions if the request names no number.
 const DEFAULT_TOP_K: usize = 3;
@@ -59,26 +61,32 @@ impl Service {
             _ => Vec::new(),
         };
         let reason = judged.verdict.reason;
-        Ok(SuggestResponse {
+        let mut response = SuggestResponse {
             request_id: request_id.to_owned(),
             generation: generation.id().to_owned(),
-            question: judged.found.question,
+            question: judged.found.question.clone(),
             decision: judged.verdict.decision,
             reason,
             confidence: judged.found.confidence,
             suggestions,
             scripts,
             related,
-            clarify: judged.verdict.clarify,
+            clarify: judged.verdict.clarify.clone(),
             handoff: reason.filter(|_| judged.verdict.decision == Decision::Handoff).map(HandoffReply::new),
             courtesy: judged.conversation.reading.courtesy.map(CourtesyReply::new),
-        })
+            risk: RiskAssessment::default(),
+            emotion: EmotionReading::default(),
+        };
+        let Assessment { risk, emotion } = judged.assessment.clone();
+        risk::apply(&mut response, &generation, &writer.renderer, &writer.situation, risk, top_k);
+        response.emotion = emotion;
+        Ok(response)
     }
 
     /// Understands a request and decides on it.
     pub(super) fn judge(&self, request: &SuggestRequest, generation: &Generation, top_k: usize, scripts: bool) -> Result<Judged> {
         let conversation = conversation::read(&request.messages, &request.context, generation)?;
-        let assessment = guard::assess(generation, &request.messages);
+        let assessment = guard::assess(generation, &request.messages)?;
         let day = self.day(request.as_of);
         let config = &self.config.decision;
         let mut finder = Finder::new(self, generation, &conversation, day);
@@ -128,7 +136,7 @@ impl<'a> Writer<'a> {
         let now = service.moment(request.as_of);
         let context = &judged.conversation.context;
         let local = now.to_zoned(service.zone.clone());
-        let tone = Tone { context, mood: judged.assessment.mood, ongoing: judged.conversation.ongoing, hour: local.hour() };
+        let tone = Tone { context, mood: judged.assessment.mood(), ongoing: judged.conversation.ongoing, hour: local.hour() };
         Writer {
             generation,
             renderer: Renderer::new(&generation.shop, &service.zone),

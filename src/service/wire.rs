@@ -4,10 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::wire_answer::{CourtesyReply, HandoffReply, Reason, RelatedEntry};
+use crate::compliance::{Verdict, Violation};
 use crate::corpus::{Channel, Kind, Step};
 use crate::generation::{Counts, ModelInfo, UnitField};
 use crate::query::Decision;
 use crate::reply::{Clarify, Context, Moment};
+use crate::risk::{EmotionReading, RiskAssessment};
 
 /// Most messages of one conversation.
 pub const MAX_MESSAGES: usize = 50;
@@ -217,6 +219,11 @@ pub struct SuggestResponse {
     /// The fitting reply to a message that asks nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub courtesy: Option<CourtesyReply>,
+    /// What the customer's words call for besides an answer; of level 1, `decision` is `handoff` and the first suggestion is
+    /// the rule's wording.
+    pub risk: RiskAssessment,
+    /// What the customer feels; spans count characters of `question`.
+    pub emotion: EmotionReading,
 }
 
 /// One suggestion.
@@ -278,6 +285,27 @@ pub struct ScriptSuggestion {
     pub text: String,
     /// Final score, from 0 to 1.
     pub score: f32,
+}
+
+/// `POST /v1/check`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRequest {
+    /// The draft, up to 8,000 characters.
+    pub text: String,
+    /// Where it will be sent; the checks of all channels apply if not given.
+    pub channel: Option<Channel>,
+}
+
+/// The answer of `POST /v1/check`.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckResponse {
+    /// Id of the request.
+    pub request_id: String,
+    /// What is wrong with the draft, by place.
+    pub violations: Vec<Violation>,
+    /// What to do with it.
+    pub verdict: Verdict,
 }
 
 /// `GET /v1/status`

@@ -1,0 +1,165 @@
+//! Draft checking: violating drafts are found where they break a rule, clean ones pass, replacements pass themselves.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use yingda::compliance::{Checker, Verdict, Violation, review};
+use yingda::corpus::{Channel, CheckRule, Corpus, Screening, SourceFile};
+
+const VIOLATING: &str = include_str!("data/drafts-violating.tsv");
+const CLEAN: &str = include_str!("data/drafts-clean.tsv");
+
+fn screening() -> Screening {
+    let corpus = Corpus::load(Path::new("corpus")).expect("the starter corpus can be read");
+    assert_eq!(corpus.errors(), 0, "{:?}", corpus.problems);
+    corpus.screening
+}
+
+fn checker() -> Checker {
+    Checker::new(&screening()).expect("the checks compile")
+}
+
+#[test]
+fn the_starter_corpus_screens_as_the_built_in_files_do() {
+    assert_eq!(screening(), Screening::built_in());
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// A draft without its marks, and the marked spans in characters.
+fn unmark(marked: &str) -> (String, Vec<(u32, u32)>) {
+    let (mut text, mut spans, mut open, mut length) = (String::new(), Vec::new(), 0, 0);
+    for c in marked.chars() {
+        match c {
+            '【' => open = length,
+            '】' => spans.push((open, length)),
+            c => {
+                text.push(c);
+                length += 1;
+            }
+        }
+    }
+    (text, spans)
+}
+
+/// True if a violation of `rule` covers at least half of the marked words.
+fn covers(violations: &[Violation], rule: CheckRule, (start, end): (u32, u32)) -> bool {
+    violations.iter().filter(|violation| violation.rule == rule).any(|violation| {
+        let shared = violation.span.end.min(end).saturating_sub(violation.span.start.max(start));
+        shared * 2 >= end - start
+    })
+}
+
+#[test]
+fn violating_drafts_are_found() {
+    let checker = checker();
+    let (mut found, mut all) = (0, 0);
+    for line in lines(VIOLATING) {
+        let (rule, marked) = line.split_once('\t').expect("rule and draft");
+        let rule = CheckRule::parse(rule).expect(rule);
+        let (text, spans) = unmark(marked);
+        let violations = checker.check(&text, Some(Channel::Im)).expect(&text);
+        all += 1;
+        if spans.iter().any(|span| covers(&violations, rule, *span)) {
+            found += 1;
+        } else {
+            let seen: Vec<String> = violations.iter().map(|v| format!("{}:{}", v.rule.as_str(), v.text)).collect();
+            println!("missed {} {marked} {seen:?}", rule.as_str());
+        }
+    }
+    println!("violating drafts found: {found} of {all}");
+    assert!(found * 100 >= all * 95, "{found} of {all}");
+}
+
+#[test]
+fn clean_drafts_pass() {
+    let checker = checker();
+    let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();
+    for text in lines(CLEAN) {
+        let violations = checker.check(text, Some(Channel::Im)).expect(text);
+        for violation in &violations {
+            println!("{} {} “{}” in {text}", violation.severity.as_str(), violation.check, violation.text);
+        }
+        *verdicts.entry(format!("{:?}", Verdict::of(&violations))).or_default() += 1;
+    }
+    println!("clean drafts: {verdicts:?}");
+    let count = |verdict: &str| verdicts.get(verdict).copied().unwrap_or(0);
+    assert!(count("Block") <= 2 && count("Warn") <= 8, "{verdicts:?}");
+}
+
+#[test]
+fn replacements_pass_the_check_themselves() {
+    let screening = screening();
+    let checker = checker();
+    for check in &screening.checks {
+        let violations = checker.check(&check.replacement, None).expect(&check.id);
+        assert!(violations.is_empty(), "{}: {violations:?}", check.id);
+    }
+}
+
+#[test]
+fn spans_count_characters_of_the_draft() {
+    let text = "😊亲，加 ｖ❤ 吧";
+    let violations = checker().check(text, None).expect(text);
+    let violation = violations.first().expect("a violation");
+    let covered: String =
+        text.chars().skip(violation.span.start as usize).take((violation.span.end - violation.span.start) as usize).collect();
+    assert_eq!((covered.as_str(), violation.text.as_str()), ("加 ｖ❤", "加 ｖ❤"));
+    assert_eq!(violation.rule, CheckRule::OffPlatform);
+}
+
+#[test]
+fn context_decides() {
+    let checker = checker();
+    for (text, verdict) in [
+        ("我们不能保证今天到。", Verdict::Pass),
+        ("我们保证今天到。", Verdict::Block),
+        ("您说的“一定全额退款”我核实一下。", Verdict::Pass),
+        ("“一定全额退款”，您放心。", Verdict::Block),
+        ("请不要把验证码告诉任何人。", Verdict::Pass),
+        ("请把验证码告诉我。", Verdict::Block),
+        ("最晚明天给您回复。", Verdict::Pass),
+        ("退款会退回您的微信零钱。", Verdict::Pass),
+        ("", Verdict::Pass),
+    ] {
+        let violations = checker.check(text, None).expect(text);
+        assert_eq!(Verdict::of(&violations), verdict, "{text}: {violations:?}");
+    }
+}
+
+#[test]
+fn drafts_have_a_limit() {
+    assert!(checker().check(&"好".repeat(8_001), None).is_err());
+    assert!(checker().check(&"保证".repeat(4_000), None).is_ok());
+}
+
+#[test]
+fn the_starter_corpus_keeps_its_own_rules() {
+    let mut corpus = Corpus::load(Path::new("corpus")).expect("the starter corpus can be read");
+    review(&mut corpus).expect("the checks compile");
+    let broken: Vec<String> =
+        corpus.problems.iter().filter(|problem| problem.what.contains("breaks the rule")).map(ToString::to_string).collect();
+    broken.iter().for_each(|problem| println!("{problem}"));
+    println!("{} texts of the corpus are at fault, {} of them blocked", broken.len(), corpus.errors());
+    assert_eq!(corpus.errors(), 0);
+}
+
+#[test]
+fn faults_of_the_rules_are_reported_where_they_stand() {
+    let file = |path: &str, text: &str| SourceFile { path: path.into(), bytes: text.as_bytes().to_vec() };
+    let check = "kind: check\nrule: insult\nchecks:\n  - id: a\n    severity: block\n    patterns: [\"(傻|\"]\n    reason: 不好\n    replacement: 您好\n";
+    let corpus = Corpus::from_files(
+        &[
+            file("check/a.yaml", check),
+            file("check/b.yaml", "kind: check\nrule: rude\nchecks: []\n"),
+            file("dict/evasions.txt", "微信\n"),
+            file("dict/groups.yaml", "kind: groups\ngroups:\n  好: 坏\n"),
+        ],
+        Vec::new(),
+    );
+    for expected in ["check/a.yaml:4: patterns", "check/b.yaml:2: rule", "dict/evasions.txt:1", "dict/groups.yaml:3: groups.好"] {
+        assert!(corpus.problems.iter().any(|p| p.to_string().starts_with(expected)), "{expected}: {:#?}", corpus.problems);
+    }
+}
