@@ -127,7 +127,6 @@ impl Checkpoint {
         tensor.to_dtype(DType::F32).and_then(|tensor| tensor.contiguous()).map_err(failed)
     }
 
-
     /// Rows of the matrix `name`.
     pub fn rows(&self, name: &str) -> Option<usize> {
         let &number = self.names.get(name)?;

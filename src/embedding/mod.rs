@@ -89,6 +89,9 @@ struct ModelConfig {
     model_type: Option<String>,
     #[serde(default)]
     architectures: Option<Vec<String>>,
+    /// Only model2vec writes it; its newer versions name neither type nor architecture.
+    #[serde(default)]
+    embedding_dtype: Option<String>,
 }
 
 /// A supported architecture.
@@ -115,6 +118,7 @@ impl ModelConfig {
         let name = self.architectures.iter().flatten().next().map_or("", String::as_str);
         match name {
             "StaticModel" => Ok(Family::Static),
+            "" if self.embedding_dtype.is_some() => Ok(Family::Static),
             _ if name.starts_with("Bert") => Ok(Family::Bert),
             _ if name.starts_with("XLMRoberta") || name.starts_with("Roberta") => Ok(Family::Roberta),
             "" => Err(format!("config.json names no `model_type`; supported are {SUPPORTED}")),
@@ -142,10 +146,10 @@ pub fn load_with(folder: &Path, overrides: &Overrides) -> Result<Box<dyn Embedde
         return Err(Error::model(folder, "is not a folder; give the folder that holds config.json and model.safetensors"));
     }
     let recipe = Recipe::read(folder, overrides)?;
+    if recipe.is_static {
+        return Ok(Box::new(cache::Cached::new(static_model::StaticModel::load(folder, recipe)?)));
+    }
     let Some(config) = recipe::read_json::<serde_json::Value>(&recipe.model, "config.json")? else {
-        if recipe.is_static {
-            return Ok(Box::new(cache::Cached::new(static_model::StaticModel::load(folder, recipe)?)));
-        }
         return Err(Error::model(folder, "has no config.json; give the folder of a model in Hugging Face layout"));
     };
     let family = family(&recipe.model, &config)?;

@@ -25,7 +25,7 @@ const SHARE: usize = 64;
 #[derive(Debug, Default, Deserialize)]
 struct Config {
     #[serde(default)]
-    model_type: Option<String>,
+    max_length: Option<usize>,
 }
 
 /// A loaded static model.
@@ -57,9 +57,9 @@ impl StaticModel {
         let config: Config = read_json(at, "config.json")?.unwrap_or_default();
         let bytes = std::fs::read(at.join(WEIGHTS)).map_err(|source| Error::io(at.join(WEIGHTS), source))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(format!("damaged or cut off: {error}")))?;
-        let table = TABLES
+        let (name, table) = TABLES
             .iter()
-            .find_map(|name| tensors.tensor(name).ok())
+            .find_map(|name| tensors.tensor(name).ok().map(|table| (*name, table)))
             .ok_or_else(|| bad(format!("has no tensor `{}`; it is not a static model", TABLES[0])))?;
         let &[rows, dimensions] = table.shape() else { return Err(bad("the table of vectors is not a matrix".into())) };
         if rows == 0 || dimensions == 0 {
@@ -76,14 +76,18 @@ impl StaticModel {
             return Err(bad(format!("{} weights for {known} tokens", weights.len())));
         }
         let (tokenizer, tokenizer_file) = tokens::load(at, known)?;
-        let is_model2vec = !recipe.is_static || config.model_type.as_deref() == Some(MODEL_TYPE);
+        // sentence-transformers counts unknown tokens and reads texts to their end; model2vec does neither.
+        let is_model2vec = name == TABLES[0];
         let inside = at.strip_prefix(folder).unwrap_or(Path::new(""));
         let mut files: Vec<PathBuf> = [tokenizer_file, WEIGHTS].iter().map(|file| inside.join(file)).collect();
+        if at.join("config.json").exists() {
+            files.push(inside.join("config.json"));
+        }
         files.extend(recipe.files.iter().cloned());
         Ok(StaticModel {
             fingerprint: fingerprint(folder, &files, &recipe.mark())?,
             ignored: if is_model2vec { unknown(&tokenizer) } else { None },
-            max_length: recipe.max_length.unwrap_or(if is_model2vec { MAX_TOKENS } else { usize::MAX }),
+            max_length: recipe.max_length.or(config.max_length).unwrap_or(if is_model2vec { MAX_TOKENS } else { usize::MAX }),
             table: numbers(&table).map_err(bad)?,
             tokenizer,
             recipe,
