@@ -6,6 +6,7 @@ mod cache;
 mod checkpoint;
 mod cores;
 mod encoder;
+mod glance;
 pub mod hub;
 mod ngram;
 mod pooling;
@@ -16,6 +17,7 @@ mod tokens;
 mod transformer;
 mod vectors;
 
+pub use glance::{Glance, glance};
 pub use pooling::Pooling;
 pub use recipe::Overrides;
 pub use rerank::{Reranker, load_reranker};

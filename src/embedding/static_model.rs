@@ -18,7 +18,7 @@ pub const MODEL_TYPE: &str = "model2vec";
 const MAX_TOKENS: usize = 512;
 const WEIGHTS: &str = "model.safetensors";
 /// Names of the table: model2vec's, then that of sentence-transformers.
-const TABLES: [&str; 2] = ["embeddings", "embedding.weight"];
+pub(super) const TABLES: [&str; 2] = ["embeddings", "embedding.weight"];
 /// Texts that one core takes at a time.
 const SHARE: usize = 64;
 

@@ -5,12 +5,14 @@ mod features;
 mod filter;
 mod highlight;
 mod ranker;
+mod rerank;
 mod retrieve;
 
 pub use features::{FEATURES, Features, Judged};
 pub use filter::Filters;
 pub use highlight::highlights;
 pub use ranker::{Calibration, Ranker};
+pub use rerank::Reranking;
 
 use serde::Serialize;
 
@@ -109,6 +111,7 @@ pub enum Decision {
 pub struct Understood {
     /// The tokens.
     pub tokens: Tokens,
+    text: String,
     vector: Vec<f32>,
 }
 
@@ -125,7 +128,7 @@ pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
         return Err(Error::InvalidRequest(format!("query has {length} characters; the limit is {MAX_QUERY_CHARS}")));
     }
     let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
-    Ok(Understood { tokens: generation.analyzer.analyze(text), vector })
+    Ok(Understood { tokens: generation.analyzer.analyze(text), text: text.to_owned(), vector })
 }
 
 /// Searches `generation`.
@@ -146,7 +149,11 @@ pub fn search_understood(generation: &Generation, ranker: &Ranker, understood: &
         return Err(Error::InvalidRequest(format!("top_k is {}; use 1 to {MAX_TOP_K}", query.top_k)));
     }
     let judged = judge(generation, understood, query)?;
-    let hits = ranker.rank(generation, &judged, query.mode).into_iter().take(query.top_k).collect();
+    let mut hits = ranker.rank(generation, &judged, query.mode);
+    if query.mode == Mode::Hybrid {
+        hits = ranker.rerank(generation, &understood.text, hits)?;
+    }
+    hits.truncate(query.top_k);
     Ok(Found { hits, tokens: understood.tokens.clone(), candidates: judged.len() })
 }
 
@@ -156,7 +163,7 @@ pub fn search_understood(generation: &Generation, ranker: &Ranker, understood: &
 /// If the index cannot be read.
 pub fn judge(generation: &Generation, understood: &Understood, query: &Query) -> Result<Vec<Judged>> {
     let allowed = filter::allowed(generation, &query.filters, query.as_of);
-    let Understood { tokens, vector } = understood;
+    let Understood { tokens, vector, .. } = understood;
     let candidates = retrieve::retrieve(generation, tokens, vector, allowed.as_ref(), query.mode)?;
     Ok(features::compute(generation, tokens, vector, &candidates))
 }

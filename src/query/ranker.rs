@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::features::{FEATURES, Features, Judged};
-use super::{Hit, Mode};
+use super::{Hit, Mode, Reranking};
 use crate::error::{Error, Result};
 use crate::generation::Generation;
 
@@ -27,6 +27,9 @@ pub struct Ranker {
     pub calibration: Calibration,
     #[serde(skip)]
     ordered: Vec<f32>,
+    /// A cross-encoder that reads the best candidates again.
+    #[serde(skip)]
+    reranking: Option<Reranking>,
 }
 
 /// A logistic model of the probability that a result is right.
@@ -67,6 +70,19 @@ impl Ranker {
         }
         ranker.ordered = FEATURES.iter().map(|name| ranker.weights.get(*name).copied().unwrap_or(0.0)).collect();
         Ok(ranker)
+    }
+
+    /// The same ranker with a cross-encoder behind it, or with none.
+    pub fn with_reranking(self, reranking: Option<Reranking>) -> Self {
+        Ranker { reranking, ..self }
+    }
+
+    /// Lets the cross-encoder, if there is one, judge the best of `hits` anew.
+    pub(super) fn rerank(&self, generation: &Generation, text: &str, hits: Vec<Hit>) -> Result<Vec<Hit>> {
+        match &self.reranking {
+            Some(reranking) => reranking.apply(generation, text, hits),
+            None => Ok(hits),
+        }
     }
 
     fn score(&self, features: &Features, mode: Mode) -> f32 {
