@@ -165,7 +165,7 @@ fn settings_come_before_the_models_own_files() {
     );
     for overrides in [
         Overrides { pooling: Some(Pooling::Mean), ..Overrides::default() },
-        Overrides { max_length: Some(4), ..Overrides::default() },
+        Overrides { max_length: Some(5), ..Overrides::default() },
         Overrides { document_prompt: Some("问:".into()), ..Overrides::default() },
         Overrides { normalize: Some(false), ..Overrides::default() },
     ] {
@@ -276,6 +276,9 @@ fn a_folder_that_cannot_be_used_is_refused_with_the_reason() {
         let error = refused(name, damage);
         assert!(error.contains(expected), "expected “{expected}” in “{error}”");
     }
+    let short = Overrides { max_length: Some(3), ..Overrides::default() };
+    let error = embedding::load_with(&folder("bert-cls"), &short).err().expect("refused").to_string();
+    assert!(error.contains("leaves no room"), "{error}");
     let error = embedding::load(&folder("no-such-folder")).err().expect("refused").to_string();
     assert!(error.contains("is not a folder"), "{error}");
     let error = embedding::load_reranker(&folder("bert-cls")).err().expect("refused").to_string();

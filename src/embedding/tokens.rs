@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 const TOKENIZER: &str = "tokenizer.json";
 const VOCABULARY: &str = "vocab.txt";
-const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
 #[derive(Default, Deserialize)]
 struct TokenizerConfig {

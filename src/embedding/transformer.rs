@@ -20,6 +20,9 @@ const BATCH_TOKENS: usize = 2_048;
 /// Texts tokenised in one go.
 const TOKENISE: usize = 128;
 
+/// Least maximum length: special tokens take up to four places of it.
+const SHORTEST: usize = 5;
+
 /// Token numbers and segments of a text.
 #[derive(Default)]
 pub(super) struct Tokens {
@@ -43,11 +46,20 @@ impl Reader {
         config.validate().map_err(|what| Error::model(folder, what))?;
         let most = config.max_tokens();
         let max_length = asked.or(tokens::max_length(folder)?).unwrap_or(most).min(most);
+        if max_length < SHORTEST {
+            return Err(Error::model(
+                folder,
+                format!("a maximum length of {max_length} tokens leaves no room for text; use {SHORTEST} to {most}"),
+            ));
+        }
         let encoder = Encoder::load(weights, &config)?;
         let rows = weights.rows(&weights.token_table()).unwrap_or(0);
         let (mut tokenizer, file) = tokens::load(folder, rows)?;
         tokens::truncate(folder, &mut tokenizer, max_length)?;
         let mut files = vec![PathBuf::from("config.json"), file.into()];
+        if folder.join(tokens::TOKENIZER_CONFIG).exists() {
+            files.push(tokens::TOKENIZER_CONFIG.into());
+        }
         files.extend(weight_files(folder)?.into_iter().map(PathBuf::from));
         Ok(Reader { encoder, tokenizer, config, max_length, files })
     }
