@@ -94,3 +94,13 @@ fn the_share_of_the_cross_encoder_decides_over_the_best_candidates() {
     }
     assert_eq!(ids(&search(&service(work.path(), "bert-cross", 4, 0.5), query)), ids(&half), "same input, same output");
 }
+
+#[test]
+fn a_generation_of_another_model_is_refused() {
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let built = service(work.path(), "", 10, 0.5);
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models/bert-dense");
+    let service = Service::new(built.config(), embedding::load(&other).expect("it loads").into()).expect("a service");
+    let error = service.live().refresh().expect_err("vectors of 32 values are not those of a model of 16").to_string();
+    assert!(error.contains("bert-dense") && error.contains("run `yingda index`"), "{error}");
+}

@@ -1,7 +1,7 @@
 //! The transformer encoder of the BERT and XLM-RoBERTa families: token, position and type vectors, then layers of attention
 //! and feed-forward with the norm after each. The families differ in where positions start to count, and in names.
 
-use candle_core::{D, Device, Result as Computed, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result as Computed, Shape, Tensor};
 use candle_nn::ops::{layer_norm, softmax_last_dim};
 use serde::Deserialize;
 
@@ -136,13 +136,43 @@ impl Activation {
     pub fn apply(self, x: &Tensor) -> Computed<Tensor> {
         match self {
             Activation::Identity => Ok(x.clone()),
-            Activation::Gelu => x.gelu_erf(),
+            Activation::Gelu => x.contiguous()?.apply_op1_no_bwd(&Gelu),
             Activation::GeluTanh => x.gelu(),
             Activation::Relu => x.relu(),
             Activation::Silu => x.silu(),
             Activation::Tanh => x.tanh(),
             Activation::Sigmoid => candle_nn::ops::sigmoid(x),
         }
+    }
+}
+
+/// GELU by a rational approximation of the error function, exact to 1e-6, whose loop the compiler turns into vector instructions;
+/// candle's own calls a function for each value, which takes a fifth of a small model's time.
+struct Gelu;
+
+impl Gelu {
+    fn of(x: f32) -> f32 {
+        const ABOVE: [f32; 7] =
+            [-2.726_142_3e-10, 2.770_681_4e-8, -2.101_024e-6, -5.692_506_4e-5, -7.349_906_3e-4, -2.954_599_8e-3, -1.609_603_3e-2];
+        const BELOW: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329_2e-3, -1.426_473_9e-2];
+        let z = (x * std::f32::consts::FRAC_1_SQRT_2).clamp(-4.0, 4.0);
+        let square = z * z;
+        let polynomial = |parts: &[f32]| parts.iter().fold(0.0, |sum, part| sum * square + part);
+        0.5 * x * (1.0 + z * polynomial(&ABOVE) / polynomial(&BELOW))
+    }
+}
+
+impl CustomOp1 for Gelu {
+    fn name(&self) -> &'static str {
+        "gelu"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Computed<(CpuStorage, Shape)> {
+        let (Some((start, end)), CpuStorage::F32(values)) = (layout.contiguous_offsets(), storage) else {
+            candle_core::bail!("gelu takes contiguous 32-bit values");
+        };
+        let out = values[start..end].iter().map(|&value| Gelu::of(value)).collect();
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
 
