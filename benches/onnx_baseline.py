@@ -26,6 +26,8 @@ THINGS = "退款 快递 发票 优惠券 订单 会员积分 收货地址 登录
 STATES = "什么时候到 怎么修改 为什么不能用 在哪里查看 还没收到 可以取消吗 填错了怎么办 多久处理好 一直显示处理中 找不到了".split()
 MANNERS = ["", "您好，", "请问", "急，", "麻烦问一下", "亲，", "在吗？", "客服，", "又来问了，", "老板，"]
 TEXTS, QUERIES = 10_000, 200
+# Texts on which batch sizes are tried.
+TRIED = 1_000
 BATCHES = (8, 32, 64)
 
 
@@ -111,19 +113,19 @@ def main() -> None:
         make(folder, arguments.layers, arguments.hidden)
         all_cores, one_core = Baseline(folder, len(os.sched_getaffinity(0))), Baseline(folder, 1)
         all_cores.embed(texts[:64], 32)
-        rates = {batch: TEXTS / timed(lambda: all_cores.embed(texts[:TEXTS], batch)) for batch in BATCHES}
+        best = min(BATCHES, key=lambda batch: timed(lambda: all_cores.embed(texts[:TRIED], batch)))
+        theirs = TEXTS / timed(lambda: all_cores.embed(texts[:TEXTS], best))
         one_core.embed(texts[:8], 1)
         singles = sorted(timed(lambda: one_core.embed([query], 1)) for query in texts[TEXTS:])
         environment = {**os.environ, "YINGDA_BENCH_MODEL": name}
         printed = subprocess.run([bench, "--bench"], env=environment, capture_output=True, text=True, check=True).stdout
     ours = dict(line.split(" ", 1) for line in printed.splitlines())
     rate, median = float(ours["texts_per_second"]), float(ours["query_median_ms"])
-    best = max(rates, key=rates.get)
     print(f"BERT of {arguments.layers} layers, {arguments.hidden} wide, float32, {len(os.sched_getaffinity(0))} cores")
     print(f"{'':24}{'texts/s':>10}{'query ms':>10}")
-    print(f"{f'onnxruntime {ort.__version__} (b{best})':24}{rates[best]:>10.0f}{1e3 * singles[QUERIES // 2]:>10.2f}")
+    print(f"{f'onnxruntime {ort.__version__} (b{best})':24}{theirs:>10.0f}{1e3 * singles[QUERIES // 2]:>10.2f}")
     print(f"{'yingda':24}{rate:>10.0f}{median:>10.2f}")
-    print(f"{'ratio':24}{rate / rates[best]:>10.2f}{1e3 * singles[QUERIES // 2] / median:>10.2f}")
+    print(f"{'ratio':24}{rate / theirs:>10.2f}{1e3 * singles[QUERIES // 2] / median:>10.2f}")
 
 
 def newest_bench() -> Path:
