@@ -1,5 +1,7 @@
 //! Settings: defaults, then one TOML file, then the environment (`YINGDA_SECTION_KEY`), then flags, resolved once into one
-//! validated [`Config`]. Nothing else reads the environment.
+//! validated [`Config`]. Nothing else reads the environment. The variables that all Hugging Face tools share (`HF_HOME`,
+//! `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`) stand for `[hub]`, weaker than `YINGDA_HUB_…`; proxies
+//! (`HTTPS_PROXY` and its kin) are read by the HTTP client itself.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,6 +29,10 @@ pub struct Config {
     pub data: DataConfig,
     /// The embedding model.
     pub model: ModelConfig,
+    /// The hub that models are fetched from.
+    pub hub: HubConfig,
+    /// The cross-encoder.
+    pub reranker: RerankerConfig,
     /// The ranker.
     pub ranker: RankerConfig,
     /// The HTTP service.
@@ -61,8 +67,46 @@ pub struct DataConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// Folder of the embedding model.
+    /// Folder of the embedding model, or the hub id of a fetched one.
     pub path: PathBuf,
+    /// Pooling; empty for what the model's files say.
+    pub pooling: String,
+    /// `true` or `false`; empty for `true`.
+    pub normalize: String,
+    /// Put before each query; empty for what the model's files say.
+    pub query_prompt: String,
+    /// Put before each text of the corpus; empty for what the model's files say.
+    pub document_prompt: String,
+    /// Tokens of a text that are read; 0 for what the model's files say.
+    pub max_length: usize,
+}
+
+/// `[hub]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubConfig {
+    /// Address of the hub or of a mirror.
+    pub endpoint: String,
+    /// Folder of Hugging Face files, with the cache in `hub/`; empty where the environment names no home folder.
+    pub home: PathBuf,
+    /// The cache itself; empty for `hub/` in `home`.
+    pub cache: PathBuf,
+    /// Access token for gated models; empty for none.
+    pub token: String,
+    /// True if nothing may be downloaded.
+    pub offline: bool,
+}
+
+/// `[reranker]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RerankerConfig {
+    /// Folder of a cross-encoder, or the hub id of a fetched one; empty for none.
+    pub path: PathBuf,
+    /// Candidates that it reads, from 1 to 100.
+    pub candidates: usize,
+    /// Its share in the score, from 0 to 1.
+    pub weight: f32,
 }
 
 /// `[ranker]`
@@ -148,8 +192,9 @@ impl Config {
             }
         }
         // Ordered, so that of two mistakes always the same one is reported.
-        let environment: BTreeMap<String, String> = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
-        for (name, text) in environment {
+        let environment: BTreeMap<String, String> = environment.into_iter().collect();
+        hub_environment(&mut settings, &environment)?;
+        for (name, text) in environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)) {
             let path = name[PREFIX.len()..].to_lowercase();
             let path = ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path.as_str(), |(_, full)| *full);
             let (section, key) = path.split_once('_').unwrap_or((path, ""));
@@ -169,6 +214,9 @@ impl Config {
     pub fn to_toml(&self) -> Result<String> {
         let mut shown = self.clone();
         shown.server.api_keys.iter_mut().for_each(|key| *key = "(hidden)".to_owned());
+        if !shown.hub.token.is_empty() {
+            shown.hub.token = "(hidden)".to_owned();
+        }
         toml::to_string_pretty(&shown).map_err(|error| Error::internal("cannot write settings", error))
     }
 
@@ -202,10 +250,37 @@ impl Config {
         if self.server.api_keys.iter().any(|key| key.trim().len() < 8) {
             return Err(Error::Config("server.api_keys has a key of fewer than 8 characters; use long random ones".into()));
         }
+        within("reranker.candidates", self.reranker.candidates, 1, 100)?;
+        within("reranker.weight", self.reranker.weight, 0.0, 1.0)?;
+        one_of("model.normalize", &self.model.normalize, &["", "true", "false"])?;
         one_of("log.level", &self.log.level, &["error", "warn", "info", "debug", "trace"])?;
         one_of("log.format", &self.log.format, &["text", "json"])?;
         self.time_zone().map(|_| ())
     }
+}
+
+/// Puts the environment of Hugging Face tools into `[hub]`.
+fn hub_environment(settings: &mut Table, environment: &BTreeMap<String, String>) -> Result<()> {
+    let get = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+    let below_home = |name: &str, folder: &str| get(name).map(|home| Path::new(home).join(folder).to_string_lossy().into_owned());
+    // Where nothing else is said, the place that huggingface_hub uses.
+    let home = below_home("XDG_CACHE_HOME", "huggingface")
+        .or_else(|| below_home("HOME", ".cache/huggingface"))
+        .or_else(|| below_home("USERPROFILE", ".cache/huggingface"));
+    let is_unset = settings.get("hub").and_then(|hub| hub.get("home")).and_then(Value::as_str) == Some("");
+    if let Some(home) = home.filter(|_| is_unset) {
+        set_text(settings, "HOME", "hub", "home", &home)?;
+    }
+    for (name, key) in [("HF_HOME", "home"), ("HF_HUB_CACHE", "cache"), ("HF_ENDPOINT", "endpoint"), ("HF_TOKEN", "token")] {
+        if let Some(value) = get(name) {
+            set_text(settings, name, "hub", key, value)?;
+        }
+    }
+    if let Some(value) = get("HF_HUB_OFFLINE") {
+        let offline = ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str());
+        set_text(settings, "HF_HUB_OFFLINE", "hub", "offline", if offline { "true" } else { "false" })?;
+    }
+    Ok(())
 }
 
 fn sections(settings: &Table) -> String {

@@ -10,7 +10,7 @@ use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::eval::{Bench, EvalSet, Outcome, Summary, outcomes, summarise};
 use crate::query::{ANSWERING_KINDS, Filters, Mode};
-use crate::service::{load_model, load_ranker};
+use crate::service::{load_model, load_ranker, load_reranking};
 use crate::text::Dictionaries;
 
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ impl From<ModeName> for Mode {
 /// Evaluates and prints.
 pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result<u8> {
     let model = load_model(config)?;
-    let ranker = load_ranker(config)?;
+    let ranker = load_ranker(config)?.with_reranking(load_reranking(config)?);
     let mode = arguments.mode.into();
     let promised = ranker.threshold(config.decision.answer_precision);
     let mut all: Vec<(String, Vec<Outcome>)> = Vec::new();

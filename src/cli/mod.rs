@@ -5,6 +5,7 @@ mod check;
 mod eval;
 mod generations;
 mod index;
+mod model;
 mod output;
 mod query;
 mod serve;
@@ -49,8 +50,8 @@ struct Global {
     /// Folder for generations, that is, built indexes [default: data]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Folder of the embedding model [default: models/yingda-embed-zh]
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Folder or hub id of the embedding model [default: models/yingda-embed-zh]
+    #[arg(long, global = true, value_name = "DIR|ID")]
     model: Option<PathBuf>,
     /// Settings file in TOML
     #[arg(long, global = true, value_name = "FILE")]
@@ -99,6 +100,9 @@ enum Command {
         /// Id of the generation; the one before the current if not given
         id: Option<String>,
     },
+    /// Fetch, list and check embedding models
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// Print the resolved settings
     Config {
         /// Print the defaults with their explanations instead
@@ -155,6 +159,7 @@ fn dispatch(arguments: Arguments) -> Result<u8> {
         Command::Tune(arguments) => tune::run(&config, &arguments, format),
         Command::Generations => generations::list(&config, format),
         Command::Rollback { id } => generations::rollback(&config, id.as_deref(), format),
+        Command::Model(command) => model::run(&config, &command, format),
         Command::Config { defaults } => {
             output::text(if defaults { DEFAULTS.to_owned() } else { config.to_toml()? }.trim_end());
             Ok(EXIT_OK)

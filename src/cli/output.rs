@@ -42,13 +42,23 @@ pub fn error(error: &Error, format: Format) {
 /// A progress bar that appears after a second of work, on a terminal only.
 pub struct Bar {
     bar: Mutex<Option<ProgressBar>>,
+    template: &'static str,
     started: Instant,
 }
 
 impl Bar {
     /// A bar that is not shown yet.
     pub fn new() -> Self {
-        Bar { bar: Mutex::new(None), started: Instant::now() }
+        Self::with_template("{msg:>12} [{wide_bar}] {pos}/{len} {eta}")
+    }
+
+    /// The same for bytes, with speed.
+    pub fn of_bytes() -> Self {
+        Self::with_template("{msg:>12} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+    }
+
+    fn with_template(template: &'static str) -> Self {
+        Bar { bar: Mutex::new(None), template, started: Instant::now() }
     }
 
     /// Tells how far the work is.
@@ -59,7 +69,7 @@ impl Bar {
         let mut slot = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let bar = slot.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{msg:>12} [{wide_bar}] {pos}/{len} {eta}") {
+            if let Ok(style) = ProgressStyle::with_template(self.template) {
                 bar.set_style(style);
             }
             bar

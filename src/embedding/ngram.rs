@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 
-use super::{Embedder, Role, fingerprint};
+use super::{Description, Embedder, Role, fingerprint, to_unit_norm};
 use crate::error::{Error, Result};
 use crate::text::{normalise, units};
 
@@ -84,7 +85,7 @@ impl NgramModel {
             .clone()
             .or_else(|| folder.file_name().map(|name| name.to_string_lossy().into_owned()))
             .unwrap_or_else(|| MODEL_TYPE.to_owned());
-        let fingerprint = fingerprint(folder, &["config.json", "tokenizer.json", "model.safetensors"])?;
+        let fingerprint = fingerprint(folder, &["config.json", "tokenizer.json", "model.safetensors"].map(PathBuf::from), "")?;
         Ok(NgramModel { config, name, fingerprint, vocabulary: vocab, unknown, table })
     }
 
@@ -133,14 +134,6 @@ impl NgramModel {
     }
 }
 
-/// Scales `vector` to Euclidean norm 1; a zero vector stays as it is.
-fn to_unit_norm(vector: &mut [f32]) {
-    let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-    if norm > 0.0 {
-        vector.iter_mut().for_each(|value| *value /= norm);
-    }
-}
-
 impl Embedder for NgramModel {
     fn dimensions(&self) -> usize {
         self.config.hidden_size
@@ -155,11 +148,22 @@ impl Embedder for NgramModel {
     }
 
     fn embed(&self, texts: &[&str], _role: Role) -> Result<Vec<Vec<f32>>> {
-        let mut out = Vec::with_capacity(texts.len());
-        for batch in texts.chunks(BATCH) {
-            out.extend(self.embed_batch(batch).map_err(|error| Error::internal("embedding failed", error))?);
+        let batch = |texts: &[&str]| self.embed_batch(texts).map_err(|error| Error::internal("embedding failed", error));
+        if texts.len() <= BATCH {
+            return batch(texts);
         }
-        Ok(out)
+        let batches: Vec<Vec<Vec<f32>>> = texts.par_chunks(BATCH).map(batch).collect::<Result<_>>()?;
+        Ok(batches.into_iter().flatten().collect())
+    }
+
+    fn description(&self) -> Description {
+        Description {
+            architecture: MODEL_TYPE.to_owned(),
+            max_length: Some(self.config.max_units),
+            pooling: "weighted sum".to_owned(),
+            normalize: true,
+            ..Description::default()
+        }
     }
 }
 

@@ -156,10 +156,7 @@ fn write_vectors(staging: &Path, units: &[Unit], embedder: &dyn Embedder, progre
     for (step, part) in units.chunks(EMBED_STEP).enumerate() {
         progress("embedding", step * EMBED_STEP, units.len());
         let texts: Vec<&str> = part.iter().map(|unit| unit.text.as_str()).collect();
-        let each = texts.len().div_ceil(rayon::current_num_threads());
-        let vectors: Vec<Vec<Vec<f32>>> =
-            texts.par_chunks(each).map(|texts| embedder.embed(texts, Role::Document)).collect::<Result<_>>()?;
-        vectors.iter().flatten().for_each(|vector| store.push(vector));
+        embedder.embed(&texts, Role::Document)?.iter().for_each(|vector| store.push(vector));
     }
     progress("embedding", units.len(), units.len());
     store.save(&staging.join(VECTORS_FILE))

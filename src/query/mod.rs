@@ -5,6 +5,7 @@ mod features;
 mod filter;
 mod highlight;
 mod ranker;
+mod rerank;
 mod retrieve;
 
 pub use features::{FEATURES, Features, Judged};
@@ -12,6 +13,7 @@ pub use filter::Filters;
 pub use highlight::highlights;
 pub(crate) use ranker::logistic;
 pub use ranker::{Calibration, Ranker, margin};
+pub use rerank::Reranking;
 
 use serde::Serialize;
 
@@ -113,6 +115,7 @@ pub struct Understood {
     pub tokens: Tokens,
     /// The words as they were read, if some were misspelt.
     pub corrected: Option<String>,
+    text: String,
     vector: Vec<f32>,
 }
 
@@ -132,7 +135,7 @@ pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
     let corrected = generation.corrector.correct(&normalise(text), &generation.analyzer, known);
     let text = corrected.as_deref().unwrap_or(text);
     let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
-    Ok(Understood { tokens: generation.analyzer.analyze(text), vector, corrected })
+    Ok(Understood { tokens: generation.analyzer.analyze(text), text: text.to_owned(), vector, corrected })
 }
 
 /// Searches `generation`.
@@ -153,7 +156,11 @@ pub fn search_understood(generation: &Generation, ranker: &Ranker, understood: &
         return Err(Error::InvalidRequest(format!("top_k is {}; use 1 to {MAX_TOP_K}", query.top_k)));
     }
     let judged = judge(generation, understood, query)?;
-    let hits = ranker.rank(generation, &judged, query.mode).into_iter().take(query.top_k).collect();
+    let mut hits = ranker.rank(generation, &judged, query.mode);
+    if query.mode == Mode::Hybrid {
+        hits = ranker.rerank(generation, &understood.text, hits)?;
+    }
+    hits.truncate(query.top_k);
     Ok(Found { hits, tokens: understood.tokens.clone(), candidates: judged.len() })
 }
 

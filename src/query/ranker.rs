@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::features::{FEATURES, Features, Judged};
-use super::{Hit, Mode};
+use super::{Hit, Mode, Reranking};
 use crate::error::{Error, Result};
 use crate::generation::Generation;
 
@@ -36,6 +36,9 @@ pub struct Ranker {
     pub calibration: Calibration,
     #[serde(skip)]
     ordered: Vec<f32>,
+    /// A cross-encoder that reads the best candidates again.
+    #[serde(skip)]
+    reranking: Option<Reranking>,
 }
 
 /// A logistic model of the probability that a result is right, and the thresholds that keep a promised precision.
@@ -81,7 +84,7 @@ impl Ranker {
 
     /// Makes a ranker from its weights.
     pub fn new(version: String, note: String, weights: BTreeMap<String, f32>, calibration: Calibration) -> Self {
-        Ranker { version, note, weights, calibration, ordered: Vec::new() }.prepared()
+        Ranker { version, note, weights, calibration, ordered: Vec::new(), reranking: None }.prepared()
     }
 
     fn prepared(mut self) -> Self {
@@ -91,6 +94,19 @@ impl Ranker {
         self.ordered = in_order(&self.weights);
         self.calibration.ordered = in_order(&self.calibration.weights);
         self
+    }
+
+    /// The same ranker with a cross-encoder behind it, or with none.
+    pub fn with_reranking(self, reranking: Option<Reranking>) -> Self {
+        Ranker { reranking, ..self }
+    }
+
+    /// Lets the cross-encoder, if there is one, judge the best of `hits` anew.
+    pub(super) fn rerank(&self, generation: &Generation, text: &str, hits: Vec<Hit>) -> Result<Vec<Hit>> {
+        match &self.reranking {
+            Some(reranking) => reranking.apply(generation, text, hits),
+            None => Ok(hits),
+        }
     }
 
     fn score(&self, features: &Features, mode: Mode) -> f32 {

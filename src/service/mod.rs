@@ -26,12 +26,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::config::Config;
+use crate::config::{Config, HubConfig, ModelConfig, RerankerConfig};
 use crate::corpus::Entry;
-use crate::embedding::{self, Embedder};
+use crate::embedding::hub::{self, Hub};
+use crate::embedding::{self, Embedder, Overrides, Pooling};
 use crate::error::{Error, Result};
 use crate::generation::{DataFolder, Generation, Live};
-use crate::query::Ranker;
+use crate::query::{Ranker, Reranking};
 use crate::reply::Moment;
 
 /// Everything a request needs besides its own content.
@@ -45,7 +46,46 @@ pub struct Service {
 
 /// Loads the model that `config` names.
 pub fn load_model(config: &Config) -> Result<Arc<dyn Embedder>> {
-    embedding::load(&config.model.path).map(Arc::from)
+    let folder = hub::resolve(&config.model.path, &hub_of(config).cache)?;
+    embedding::load_with(&folder, &overrides(config)?).map(Arc::from)
+}
+
+/// What `[model]` sets in place of what the model's files say.
+pub fn overrides(config: &Config) -> Result<Overrides> {
+    let ModelConfig { pooling, normalize, query_prompt, document_prompt, max_length, .. } = &config.model;
+    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let pooling = given(pooling).map(|name| {
+        Pooling::parse(&name).ok_or_else(|| {
+            let known: Vec<&str> = Pooling::ALL.iter().map(|(_, name, _)| *name).collect();
+            Error::Config(format!("model.pooling is “{name}”; use one of {}", known.join(", ")))
+        })
+    });
+    Ok(Overrides {
+        pooling: pooling.transpose()?,
+        normalize: given(normalize).map(|text| text == "true"),
+        query_prompt: given(query_prompt),
+        document_prompt: given(document_prompt),
+        max_length: Some(*max_length).filter(|length| *length > 0),
+    })
+}
+
+/// Where models are fetched from and kept.
+pub fn hub_of(config: &Config) -> Hub {
+    let HubConfig { endpoint, home, cache, token, offline } = &config.hub;
+    let cache = if cache.as_os_str().is_empty() { home.join("hub") } else { cache.clone() };
+    let token = Some(token.clone()).filter(|token| !token.is_empty());
+    Hub { endpoint: endpoint.clone(), cache, token, offline: *offline }
+}
+
+/// The cross-encoder that `config` names, if any, with its part in the ranking.
+pub fn load_reranking(config: &Config) -> Result<Option<Reranking>> {
+    let RerankerConfig { path, candidates, weight } = &config.reranker;
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let folder = hub::resolve(path, &hub_of(config).cache)?;
+    let model = embedding::load_reranker(&folder)?;
+    Ok(Some(Reranking { model: Arc::from(model), candidates: *candidates, weight: *weight }))
 }
 
 /// Loads the ranker that `config` names.
@@ -58,7 +98,7 @@ impl Service {
     pub fn new(config: &Config, embedder: Arc<dyn Embedder>) -> Result<Self> {
         Ok(Service {
             live: Live::new(DataFolder::new(&config.data.path), embedder),
-            ranker: load_ranker(config)?,
+            ranker: load_ranker(config)?.with_reranking(load_reranking(config)?),
             zone: config.time_zone()?,
             config: config.clone(),
             started: Timestamp::now(),

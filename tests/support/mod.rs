@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "helpers wait for the modules that use them")]
 
 pub mod corpora;
+pub mod hub;
 pub mod program;
 pub mod server;
 pub mod starter;

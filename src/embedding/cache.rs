@@ -1,0 +1,109 @@
+//! A small memory of query vectors: customers of one shop ask the same things in the same words. Texts of the corpus pass by
+//! it, since each is embedded once.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Description, Embedder, Role};
+use crate::error::Result;
+
+/// Queries that are remembered at least; twice as many at most.
+const REMEMBERED: usize = 1_024;
+/// Longer queries, in bytes, are not remembered; this bounds the memory's size.
+const LONGEST: usize = 2_048;
+
+/// An embedder that remembers the vectors of the latest queries.
+pub struct Cached<E> {
+    inner: E,
+    memory: Mutex<Memory>,
+}
+
+/// Two halves: what was used lately, and what was used before. A full half becomes the older one, and the older is forgotten.
+#[derive(Default)]
+struct Memory {
+    recent: HashMap<String, Vec<f32>>,
+    older: HashMap<String, Vec<f32>>,
+}
+
+impl Memory {
+    fn get(&mut self, text: &str) -> Option<Vec<f32>> {
+        if let Some(vector) = self.recent.get(text) {
+            return Some(vector.clone());
+        }
+        let (text, vector) = self.older.remove_entry(text)?;
+        self.put(text, vector.clone());
+        Some(vector)
+    }
+
+    fn put(&mut self, text: String, vector: Vec<f32>) {
+        if self.recent.len() >= REMEMBERED {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(text, vector);
+    }
+}
+
+impl<E: Embedder> Cached<E> {
+    /// `inner`, with an empty memory.
+    pub fn new(inner: E) -> Self {
+        Cached { inner, memory: Mutex::new(Memory::default()) }
+    }
+}
+
+impl<E: Embedder> Embedder for Cached<E> {
+    fn dimensions(&self) -> usize {
+        self.inner.dimensions()
+    }
+
+    fn fingerprint(&self) -> &str {
+        self.inner.fingerprint()
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn embed(&self, texts: &[&str], role: Role) -> Result<Vec<Vec<f32>>> {
+        let &[text] = texts else { return self.inner.embed(texts, role) };
+        if role != Role::Query || text.len() > LONGEST {
+            return self.inner.embed(texts, role);
+        }
+        // A panic elsewhere cannot leave the memory half changed in a way that gives a wrong vector.
+        let memory = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = memory().get(text);
+        if let Some(vector) = known {
+            return Ok(vec![vector]);
+        }
+        let vectors = self.inner.embed(texts, role)?;
+        if let [vector] = vectors.as_slice() {
+            memory().put(text.to_owned(), vector.clone());
+        }
+        Ok(vectors)
+    }
+
+    fn description(&self) -> Description {
+        self.inner.description()
+    }
+}
+
+impl Embedder for Box<dyn Embedder> {
+    fn dimensions(&self) -> usize {
+        self.as_ref().dimensions()
+    }
+
+    fn fingerprint(&self) -> &str {
+        self.as_ref().fingerprint()
+    }
+
+    fn name(&self) -> &str {
+        self.as_ref().name()
+    }
+
+    fn embed(&self, texts: &[&str], role: Role) -> Result<Vec<Vec<f32>>> {
+        self.as_ref().embed(texts, role)
+    }
+
+    fn description(&self) -> Description {
+        self.as_ref().description()
+    }
+}
