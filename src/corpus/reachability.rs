@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, Corpus, Date, Entry, EntryBody, OrderStatus, Problem, Range, Status, When};
+use super::{Answer, Corpus, Date, Entry, EntryBody, OrderStatus, Problem, Range, Shop, Status, When};
 use crate::text::normalise;
 
 /// Most combinations of values that are tried for one answer.
@@ -15,13 +15,13 @@ const MAX_COMBINATIONS: usize = 4_096;
 pub(super) fn check(corpus: &Corpus, problems: &mut Vec<Problem>) {
     for entry in &corpus.entries {
         if let EntryBody::Faq(faq) = &entry.body {
-            answers(entry, &faq.answers, problems);
+            answers(entry, &faq.answers, &corpus.shop, problems);
         }
     }
     validity_gaps(corpus, problems);
 }
 
-fn answers(entry: &Entry, answers: &[Answer], problems: &mut Vec<Problem>) {
+fn answers(entry: &Entry, answers: &[Answer], shop: &Shop, problems: &mut Vec<Problem>) {
     let conditional: Vec<(usize, Keys)> =
         answers.iter().enumerate().filter_map(|(index, answer)| Some((index, Keys::new(answer.when.as_ref()?)))).collect();
     let warn = |index: usize, what: String, fix: &str, problems: &mut Vec<Problem>| {
@@ -46,8 +46,10 @@ fn answers(entry: &Entry, answers: &[Answer], problems: &mut Vec<Problem>) {
     }
     for (position, (second, keys)) in conditional.iter().enumerate() {
         for (first, other) in &conditional[..position] {
+            // A third answer with the keys of both decides where they meet.
+            let settled = conditional.iter().any(|(_, third)| third.rank > keys.rank && third.covers_both(keys, other));
             let same_text = answers[*first].text == answers[*second].text;
-            if !dead[*first] && !dead[*second] && !same_text && keys.rank == other.rank && keys.overlaps(other) {
+            if !dead[*first] && !dead[*second] && !same_text && keys.rank == other.rank && keys.overlaps(other, shop) && !settled {
                 let what = format!("overlaps answers[{first}] at equal rank ({} keys); the earlier one wins", keys.rank);
                 warn(*second, what, "add a key to the one that should win, or make their values exclude each other", problems);
             }
@@ -101,14 +103,29 @@ impl Keys {
         self.sets.keys().eq(other.sets.keys()) && self.ranges.keys().eq(other.ranges.keys())
     }
 
-    /// True if a situation can fulfil both. Two different windows may hold at once, and keys that only one of them has do
+    /// True if a situation can fulfil both. Keys that only one of them has do
     /// not exclude anything, except that an order's state rules out times it has not come to.
-    fn overlaps(&self, other: &Keys) -> bool {
+    fn overlaps(&self, other: &Keys, shop: &Shop) -> bool {
         let sets = self.sets.iter().all(|(key, values)| {
-            other.sets.get(key).is_none_or(|others| key == "window" || values.iter().any(|value| others.contains(value)))
+            other.sets.get(key).is_none_or(|others| {
+                key == "window" && windows_meet(values, others, shop)
+                    || key != "window" && values.iter().any(|value| others.contains(value))
+            })
         });
         let ranges = self.ranges.iter().all(|(key, range)| other.ranges.get(key).is_none_or(|with| intersect(*range, *with)));
         sets && ranges && !self.times_excluded_by(other) && !other.times_excluded_by(self)
+    }
+
+    /// True if this holds wherever both `a` and `b` do, as far as their sets of values tell.
+    fn covers_both(&self, a: &Keys, b: &Keys) -> bool {
+        let common = |key: &String| match (a.sets.get(key), b.sets.get(key)) {
+            (Some(a), Some(b)) => Some(a.iter().filter(|value| b.contains(value)).cloned().collect()),
+            (Some(values), None) | (None, Some(values)) => Some(values.clone()),
+            (None, None) => None::<Vec<String>>,
+        };
+        let sets =
+            self.sets.iter().all(|(key, values)| common(key).is_some_and(|common| common.iter().all(|v| values.contains(v))));
+        sets && self.ranges.iter().all(|(key, range)| a.ranges.get(key) == Some(range) || b.ranges.get(key) == Some(range))
     }
 
     /// True if all order states of `other` come before a time that `self` counts from.
@@ -117,6 +134,12 @@ impl Keys {
         let before = |key: &str| states.iter().filter_map(|state| OrderStatus::parse(state)).all(|state| not_yet(key, state));
         self.ranges.keys().any(|key| before(key))
     }
+}
+
+/// True if one of `a` and one of `b` are open at the same time.
+fn windows_meet(a: &[String], b: &[String], shop: &Shop) -> bool {
+    let find = |name: &String| shop.windows.get(name);
+    a.iter().filter_map(find).any(|a| b.iter().filter_map(find).any(|b| a.from <= b.until && b.from <= a.until))
 }
 
 /// True if an order in `state` has not come to the event that `key` counts from.
