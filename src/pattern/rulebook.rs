@@ -23,7 +23,7 @@ impl Rulebook {
             self.owners.push(rule);
         }
         for text in exceptions {
-            self.exceptions.push(compile(text)?);
+            self.exceptions.push(compile(text)?.longest());
             self.exception_owners.push(rule);
         }
         Ok(())

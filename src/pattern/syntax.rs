@@ -21,6 +21,7 @@ const HEARD: usize = 3;
 pub struct Pattern {
     parts: Vec<Part>,
     heard: bool,
+    longest: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -90,7 +91,13 @@ impl Pattern {
         if matches!(parts.first(), Some(Part::Gap(_))) || matches!(parts.last(), Some(Part::Gap(_))) {
             return Err("begins or ends with a gap".to_owned());
         }
-        Ok(Pattern { parts, heard })
+        Ok(Pattern { parts, heard, longest: false })
+    }
+
+    /// The same pattern with gaps as wide as they may be; for exceptions, which should cover what they are about.
+    pub(super) fn longest(mut self) -> Self {
+        self.longest = true;
+        self
     }
 
     /// The first characters a match can have, with their sounds.
@@ -126,17 +133,13 @@ impl Pattern {
                 if *optional { self.step(units, part + 1, at, from) } else { None }
             }
             Part::Gap(width) => {
-                for skipped in 0..=*width {
-                    let next = at + skipped;
-                    // What is skipped over, and what comes after it, belongs to the same sentence.
-                    if next >= units.len() || units[next].gap == Gap::Sentence && next > from {
-                        return None;
-                    }
-                    if let Some(found) = self.step(units, part + 1, next, from) {
-                        return Some(found);
-                    }
+                // What is skipped over, and what comes after it, belongs to the same sentence.
+                let usable = |next: &usize| *next < units.len() && !(units[*next].gap == Gap::Sentence && *next > from);
+                let mut nexts: Vec<usize> = (at..=at + width).take_while(usable).collect();
+                if self.longest {
+                    nexts.reverse();
                 }
-                None
+                nexts.into_iter().find_map(|next| self.step(units, part + 1, next, from))
             }
         }
     }
