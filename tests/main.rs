@@ -8,6 +8,7 @@ mod architecture;
 mod cli;
 mod config;
 mod corpus_check;
+mod documents;
 mod generations;
 mod http;
 mod search;
