@@ -11,6 +11,7 @@ mod conversations;
 mod corpus_check;
 mod dify;
 mod drafts;
+mod documents;
 mod generations;
 mod http;
 mod hub;

@@ -40,6 +40,7 @@ pub fn run(config: &Config) -> Result<u8> {
         .build()
         .map_err(|error| Error::internal("cannot start the runtime", error))?;
     runtime.block_on(async {
+        let stop = stop_signal()?;
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen)
             .await
@@ -52,7 +53,7 @@ pub fn run(config: &Config) -> Result<u8> {
         output::note(&format!(
             "  curl -s http://{address}/v1/suggest -d '{{\"messages\":[{{\"role\":\"customer\",\"text\":\"退款 未到账\"}}]}}'"
         ));
-        crate::http::serve(service, listener, stop_signal()).await
+        crate::http::serve(service, listener, stop).await
     })?;
     Ok(EXIT_OK)
 }
@@ -65,26 +66,25 @@ fn hint_if_stale(service: &Service, corpus: &std::path::Path) {
     }
 }
 
-async fn stop_signal() {
-    let interrupt = async {
+/// Ready once the program is told to stop. Listening begins here and not at the first poll: a signal that comes while the server
+/// is still starting must not kill it.
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| Error::internal("cannot listen for the stop signal", error));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    })
+}
+
+/// Ready once the program is told to stop.
+#[cfg(not(unix))]
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    Ok(async {
         if let Err(error) = tokio::signal::ctrl_c().await {
             tracing::error!(%error, "cannot listen for Ctrl-C");
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot listen for the stop signal");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! { () = interrupt => {}, () = terminate => {} }
+    })
 }

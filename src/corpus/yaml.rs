@@ -138,7 +138,9 @@ impl<'a> Fields<'a> {
 
     /// The node of `key`, if it is there and not empty.
     pub fn take(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.map.iter().find(|(name, _)| name == key).map(|(_, node)| node).filter(|node| node.value != Value::Null)
     }
 
