@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::json;
 
 use super::{EXIT_OK, Format, output};
 use crate::config::Config;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::eval::{Bench, EvalSet, Outcome, Summary, outcomes, summarise};
+use crate::eval::{Bench, ConversationReport, EvalSet, Outcome, Summary, converse, outcomes, summarise};
 use crate::query::{ANSWERING_KINDS, Filters, Mode};
-use crate::service::{load_model, load_ranker, load_reranking};
+use crate::service::{Service, load_model, load_ranker, load_reranking};
 use crate::text::Dictionaries;
 
 #[derive(Debug, Args)]
@@ -24,6 +26,19 @@ pub struct EvalArguments {
     /// Take every second document out first: half of the questions have no answer then
     #[arg(long)]
     halve: bool,
+    /// List the golden conversations that fail
+    #[arg(long)]
+    failures: bool,
+}
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    summary: Summary,
+    /// How the golden conversations came out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversations: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,6 +68,7 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
     let mode = arguments.mode.into();
     let promised = ranker.threshold(config.decision.answer_precision);
     let mut all: Vec<(String, Vec<Outcome>)> = Vec::new();
+    let mut talked: Option<ConversationReport> = None;
     match &arguments.set {
         Some(folder) => {
             let mut set = EvalSet::load(folder)?;
@@ -71,7 +87,12 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
             if sets.is_empty() {
                 return Err(Error::NotFound(format!("{} has no golden questions", config.corpus.path.display())));
             }
-            let bench = Bench::new(&corpus, model)?;
+            let bench = Bench::new(&corpus, model.clone())?;
+            let mut service = config.clone();
+            service.data.path = bench.data().to_owned();
+            let service = Service::new(&service, model)?;
+            service.live().refresh()?;
+            talked = Some(converse(&service, &corpus)?);
             let filters = Filters { kinds: ANSWERING_KINDS.to_vec(), ..Filters::default() };
             for set in &sets {
                 all.push((set.name.clone(), outcomes(&bench.generation, &ranker, set, mode, &filters)?));
@@ -81,13 +102,24 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
     let together: Vec<Outcome> = all.iter().flat_map(|(_, outcomes)| outcomes.iter().cloned()).collect();
     let total = summarise(&together, promised);
     match format {
-        Format::Json => output::json(&total)?,
+        Format::Json => {
+            let conversations =
+                talked.map(|report| json!({ "total": report.total, "passed": report.total - report.failures.len() }));
+            output::json(&Report { summary: total, conversations })?;
+        }
         Format::Text => {
             for (name, outcomes) in &all {
                 print(name, &summarise(outcomes, promised));
             }
             if all.len() > 1 {
                 print("all together", &total);
+            }
+            if let Some(report) = talked {
+                let passed = report.total - report.failures.len();
+                output::text(&format!("conversations: {passed} of {} pass ({:.3})", report.total, report.pass_rate()));
+                if arguments.failures {
+                    report.failures.iter().for_each(|failure| output::text(&format!("  {failure}")));
+                }
             }
         }
     }

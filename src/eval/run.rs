@@ -18,7 +18,7 @@ const DEPTH: usize = 10;
 pub struct Bench {
     /// The generation.
     pub generation: Generation,
-    _folder: TemporaryFolder,
+    folder: TemporaryFolder,
 }
 
 struct TemporaryFolder(std::path::PathBuf);
@@ -41,7 +41,12 @@ impl Bench {
         let options = BuildOptions { force: true, keep: 1, ranker_version: String::new() };
         build(corpus, &data, embedder.as_ref(), &options, &|_, _, _| {})?;
         let generation = Generation::open_current(&data, embedder)?;
-        Ok(Bench { generation, _folder: folder })
+        Ok(Bench { generation, folder })
+    }
+
+    /// The data folder it lies in.
+    pub fn data(&self) -> &std::path::Path {
+        &self.folder.0
     }
 }
 

@@ -4,8 +4,6 @@ A text becomes a stream of unit numbers (int32): 0 is a separator, 1 an unknown 
 adjacent units pack into one 64-bit key, so that counting and looking up n-grams needs no strings.
 """
 
-from collections import Counter
-
 import numpy as np
 from numba import njit, prange
 
@@ -24,11 +22,9 @@ class Units:
         self.number = {name: i + FIRST for i, name in enumerate(names)}
 
     @classmethod
-    def count(cls, token_lists, minimum, limit=32_000):
-        counts = Counter()
-        for list_ in token_lists:
-            counts.update(list_)
-        names = [u for u, n in counts.most_common() if n >= minimum and is_unit(u) and len(u) <= 24]
+    def frequent(cls, counts, minimum, limit=32_000):
+        """The most frequent units; numbers must fit in BITS bits, the highest bit left free."""
+        names = [u for u, n in counts.most_common() if n >= minimum and len(u) <= 24]
         return cls(names[:limit])
 
     def stream(self, token_list):
@@ -78,7 +74,7 @@ class Streams:
 
 def join(*streams):
     """One Streams of several, in order."""
-    units = np.concatenate([s.units for s in streams])
+    units = np.concatenate([np.empty(0, np.int32)] + [s.units for s in streams])
     offsets, base = [np.zeros(1, np.int64)], 0
     for s in streams:
         offsets.append(s.offsets[1:] + base)

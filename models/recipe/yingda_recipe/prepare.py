@@ -10,7 +10,7 @@ import numpy as np
 
 from . import data as sources
 from .features import SEPARATOR, Streams, Units, count_ngrams, join
-from .text import tokens
+from .text import is_unit, tokens
 
 DOCUMENT_UNITS = 320
 # n-grams rarer than this are not even counted
@@ -30,17 +30,28 @@ def _in_chunks(function, texts, workers):
         yield from pool.imap(function, chunks)
 
 
-def _tokens_of(texts):
-    return [tokens(t) for t in texts]
+def _count(texts):
+    counts = Counter()
+    for text in texts:
+        counts.update(t for t in tokens(text) if is_unit(t))
+    return counts
 
 
-def tokenised(texts, workers):
-    return [list_ for part in _in_chunks(_tokens_of, texts, workers) for list_ in part]
+def count_units(texts, workers):
+    """How often every unit occurs."""
+    total = Counter()
+    for counts in _in_chunks(_count, texts, workers):
+        total.update(counts)
+    return total
 
 
 def encoded(texts, units, workers):
-    """The unit stream of every text."""
-    for part in _in_chunks(partial(Streams.of_texts, units=units), texts, workers):
+    """The texts as unit streams, chunk by chunk."""
+    return _in_chunks(partial(Streams.of_texts, units=units), texts, workers)
+
+
+def _each(parts):
+    for part in parts:
         for i in range(len(part)):
             yield part.units[part.offsets[i] : part.offsets[i + 1]].tolist()
 
@@ -88,11 +99,12 @@ def prepare(data, cache, settings, clusters, exclude=(), extra_pairs=None, worke
     log(f"read {len(pairs)} pairs, {len(negatives)} look-alikes, {len(texts)} texts, {len(plain)} paragraphs")
 
     # units are numbered by the service texts; plain text adds none of its own
-    token_lists = {name: tokenised(list_, workers) for name, list_ in service.items()}
-    units = Units.count((l for lists in token_lists.values() for l in lists), minimum=1 if settings.sample else 4)
-    streams = {name: Streams.of([units.stream(l) for l in lists]) for name, lists in token_lists.items()}
-    del token_lists
-    streams["plain"] = Streams.of(documents(encoded(plain, units, workers)))
+    counts = Counter()
+    for list_ in service.values():
+        counts.update(count_units(list_, workers))
+    units = Units.frequent(counts, minimum=1 if settings.sample else 4)
+    streams = {name: join(*encoded(list_, units, workers)) for name, list_ in service.items()}
+    streams["plain"] = Streams.of(documents(_each(encoded(plain, units, workers))))
     log(f"{len(units.names)} units; units of text: {', '.join(f'{k} {len(s.units)}' for k, s in streams.items())}")
 
     arrays, kinds = _pair_arrays(pairs, negatives, texts)
