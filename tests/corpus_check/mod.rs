@@ -204,5 +204,8 @@ fn an_empty_or_missing_corpus_is_an_error() {
 #[test]
 fn the_starter_corpus_has_no_problem() {
     let ran = yingda(["check"]).run();
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // A FAQ may say that something may happen; that is worth a second look, not an error.
+    let serious = ran.stdout.lines().find(|line| !line.contains(": warning: ") || !line.contains("the rule vague"));
+    assert_eq!(serious, None, "{}", ran.stderr);
 }
