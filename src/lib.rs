@@ -78,6 +78,7 @@ pub mod config;
 pub mod corpus;
 pub mod dialogue;
 pub mod embedding;
+pub mod emotion;
 pub mod error;
 pub mod eval;
 pub mod generation;

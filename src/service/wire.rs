@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::wire_answer::{CourtesyReply, HandoffReply, Reason, RelatedEntry};
 use crate::compliance::{Verdict, Violation};
 use crate::corpus::{Channel, Kind, Step};
+use crate::emotion::EmotionReading;
 use crate::generation::{Counts, ModelInfo, UnitField};
 use crate::query::Decision;
 use crate::reply::{Clarify, Context, Moment};
-use crate::risk::{EmotionReading, RiskAssessment};
+use crate::risk::RiskAssessment;
 
 /// Most messages of one conversation.
 pub const MAX_MESSAGES: usize = 50;
