@@ -223,7 +223,8 @@ pub struct SuggestResponse {
     /// What the customer's words call for besides an answer; of level 1, `decision` is `handoff` and the first suggestion is
     /// the rule's wording.
     pub risk: RiskAssessment,
-    /// What the customer feels; spans count characters of `question`.
+    /// What the customer feels; spans count characters of what was written since the last answer, messages joined by a line
+    /// break.
     pub emotion: EmotionReading,
 }
 
