@@ -46,8 +46,8 @@
 //!   confidence from which answers kept the precision the shop promises, on these questions.
 //! - **A risk goes first.** A raised rule of level 1 hands the conversation to a person, however sure an answer is. Nothing is
 //!   sent to a customer in place of that.
-//! - **No one's words are changed silently.** A check names faults and wordings; it never edits a draft. A misspelt question is
-//!   read as what was meant, and the answer says which question was read.
+//! - **A draft is never changed.** A check names faults, places and wordings that may be used; whether to use them is the
+//!   agent's business.
 //! - **Whatever a request controls has a limit**: body, query, messages, `top_k`, time, template steps, reply length.
 //! - **Settings are resolved once**, in [`config`]. Nothing else reads the environment.
 //!
