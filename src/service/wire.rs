@@ -171,7 +171,7 @@ pub struct Message {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuggestRequest {
-    /// Id of the conversation, for the log.
+    /// Id of the conversation; it changes nothing.
     pub conversation_id: Option<String>,
     /// The conversation so far, oldest first, up to 50 messages; the last ones of the customer are the question.
     #[serde(default)]
