@@ -1,22 +1,29 @@
 //! Yingda 应答: knowledge-base search and reply suggestions for Chinese customer service, as one library and a thin program.
 //!
-//! A shop writes what it knows as files: questions with conditional answers, product manuals, script templates (话术) and
-//! risk rules (风险预警). Yingda turns them into an index and answers two kinds of requests with it: *find* (`/v1/search`) and
-//! *suggest a reply to this conversation* (`/v1/suggest`).
+//! A shop writes what it knows as files: questions with conditional answers, product manuals, script templates (话术), risk
+//! rules (风险预警) and rules for drafts. Yingda turns them into an index and answers four kinds of requests with it: *find*
+//! (`/v1/search`), *suggest a reply to this conversation* (`/v1/suggest`), *answer it without a person, or say why not*
+//! (`/v1/answer`), and *check this draft* (`/v1/check`). Dify asks through its own interface (`/dify/retrieval`).
 //!
 //! # One way through
 //!
 //! ```text
-//! corpus files ─▶ corpus: read ─▶ parse ─▶ validate ─▶ entries + problems
+//! corpus files ─▶ corpus: read ─▶ parse ─▶ validate ─▶ entries + problems ◀─ compliance: the corpus' own texts
 //!                                                        │
 //!                                  text: normalise ─▶ segment          (the one analyser, for corpus and queries alike)
 //!                                     ├─▶ lexical:   BM25 over words, characters and bigrams
 //!                                     ├─▶ embedding: one vector for each text
+//!                                     ├─▶ pattern:   words of rules, compiled for evasive writing
 //!                                     └─▶ generation: staged ─▶ synced ─▶ published by one rename
 //!
 //! request ─▶ http or cli ─▶ service ─▶ one generation (Arc)
+//!                                     ├─▶ dialogue: what is asked now, what was told, whether a person is wanted
+//!                                     ├─▶ risk, emotion: what the words call for besides knowledge
 //!                                     ├─▶ query: understand ─▶ retrieve (keywords ∥ vectors) ─▶ judge ─▶ rank ─▶ calibrate
-//!                                     └─▶ reply: conditions ─▶ templates ─▶ answer
+//!                                     │          (─▶ a cross-encoder reads the best again, where one is set)
+//!                                     ├─▶ decide: handoff · no_match · clarify · answer · suggest, in this order
+//!                                     └─▶ reply: conditions ─▶ templates ─▶ tone and length of the channel
+//! draft ─▶ http or cli ─▶ service ─▶ compliance: what is wrong, where, and what may be said instead
 //! ```
 //!
 //! # What always holds
@@ -36,14 +43,19 @@
 //! - **A reply has no holes.** A template with a variable that the context does not know is not sent; the fallback answer is,
 //!   and the missing variables are named.
 //! - **Confidence is a probability.** [`query::Ranker`] calibrates it on labelled questions, and decisions compare it with the
-//!   precision the shop promises.
+//!   confidence from which answers kept the precision the shop promises, on these questions.
+//! - **A risk goes first.** A raised rule of level 1 hands the conversation to a person, however sure an answer is. Nothing is
+//!   sent to a customer in place of that.
+//! - **A draft is never changed.** A check names faults, places and wordings that may be used; whether to use them is the
+//!   agent's business.
 //! - **Whatever a request controls has a limit**: body, query, messages, `top_k`, time, template steps, reply length.
 //! - **Settings are resolved once**, in [`config`]. Nothing else reads the environment.
 //!
 //! # What is left out on purpose
 //!
 //! - No text generation. Replies are what an editor wrote and a reviewer saw; the models here only compare texts.
-//! - No network access while serving, no telemetry, no update check.
+//! - No network access while serving, no telemetry, no update check. Models are fetched by `yingda model fetch` and by nothing
+//!   else.
 //! - No database server, no queue: the data folder is files, and a copy of it is a backup.
 //! - No hot editing over HTTP. Knowledge changes through files, a check and a publication, so that there is always a version to
 //!   go back to.
@@ -57,18 +69,29 @@
 //! 1. [`error`]: what can go wrong, each with a stable code; neither status nor exit code.
 //! 2. [`config`]: defaults, file, environment, flags, in one validated value.
 //! 3. [`text`]: the analyser. Knows nothing of indexes, models or requests.
-//! 4. [`corpus`]: from files to checked entries. Never imports `lexical` or `embedding`.
-//! 5. [`lexical`]: keyword search. tantivy appears here only.
-//! 6. [`embedding`]: the model behind a trait, and vector search. candle appears here only.
-//! 7. [`generation`]: units of search, build, publication, opening, the live holder.
-//! 8. [`query`]: from words to ranked, explained candidates. Never imports `http` or `cli`.
-//! 9. [`reply`]: which answer applies, and its template filled in.
-//! 10. [`eval`]: labelled sets, metrics, training of the ranker; through the real pipeline.
-//! 11. [`service`]: the application. What an endpoint does and what the command of the same name does is one function here,
-//!     which is why `yingda search --format json` prints what `POST /v1/search` answers, and why handlers and commands stay thin. It
-//!     knows requests as data; it knows neither HTTP nor terminals.
-//! 12. [`http`]: routes, limits, keys, errors to status codes in one table.
-//! 13. [`cli`]: one file a verb. Uses `http` only to start it (`serve`).
+//! 4. [`pattern`]: phrases with alternatives, groups and gaps over evasive writing, with the places where they stand. Knows no
+//!    rules; what a match means is decided in the rooms that use it.
+//! 5. [`corpus`]: from files to checked entries, with the rules for drafts, risks and emotions among them. Never imports
+//!    `lexical` or `embedding`.
+//! 6. [`compliance`]: faults of a draft, and of the corpus' own texts. Needs neither model nor index.
+//! 7. [`emotion`]: what a customer feels, from a lexicon. Needs neither model nor index.
+//! 8. [`lexical`]: keyword search. tantivy appears here only.
+//! 9. [`embedding`]: the model behind a trait, vector search, cross-encoders, and the one place that downloads (`hub`, on
+//!    request). candle appears here only.
+//! 10. [`generation`]: units of search, build, publication, opening with everything compiled, the live holder.
+//! 11. [`query`]: from words to ranked, explained candidates. Never imports `http` or `cli`, and knows no conversations.
+//! 12. [`risk`]: which risk rules a conversation raises, by words and by nearness in meaning. Ranks no answers.
+//! 13. [`dialogue`]: reading a conversation: questions, follow-ups, what the customer told, courtesies, the wish for a person.
+//!     Knows neither entries nor rankings, and never searches.
+//! 14. [`reply`]: which answer applies, its template filled in, the tone and length of a channel, and the question to ask where
+//!     candidates cannot be told apart. Does not search.
+//! 15. [`eval`]: labelled sets, metrics, training of the ranker; through the real pipeline.
+//! 16. [`service`]: the application. What an endpoint does and what the command of the same name does is one function here,
+//!     which is why `yingda search --format json` prints what `POST /v1/search` answers, and why handlers and commands stay thin. The
+//!     decision is made here, in one function, from what the rooms above found. It knows requests as data; it knows neither
+//!     HTTP nor terminals.
+//! 17. [`http`]: routes, limits, keys, errors to status codes in one table; Dify's own in `dify`.
+//! 18. [`cli`]: one file a verb. Uses `http` only to start it (`serve`).
 
 #![forbid(unsafe_code)]
 
@@ -78,6 +101,7 @@ pub mod config;
 pub mod corpus;
 pub mod dialogue;
 pub mod embedding;
+pub mod emotion;
 pub mod error;
 pub mod eval;
 pub mod generation;

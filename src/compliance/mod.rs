@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::corpus::{Channel, Check, CheckRule, CheckSeverity, Screening};
 use crate::error::{Error, Result};
-use crate::pattern::{Evasions, Hit, Pattern, PatternSet, Reading, Rulebook};
+use crate::pattern::{Evasions, Hit, Pattern, PatternSet, Reading, Rulebook, Span};
 use context::Context;
 
 /// Longest draft, in characters.
@@ -40,15 +40,6 @@ pub struct Violation {
     pub replacement: String,
     /// Why it is a fault.
     pub reason: String,
-}
-
-/// A half-open span in Unicode characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Span {
-    /// First character.
-    pub start: u32,
-    /// The character after the last.
-    pub end: u32,
 }
 
 /// What is to be done with a draft as a whole.

@@ -11,10 +11,10 @@ use super::units::{Target, Unit, UnitIndex};
 use crate::compliance::Checker;
 use crate::corpus::{Entry, EntryBody, Screening, Shop, Status};
 use crate::embedding::{Embedder, VectorStore};
+use crate::emotion::EmotionLexicon;
 use crate::error::{Error, Result};
 use crate::lexical::{LexicalIndex, TokenStore};
 use crate::pattern::{Pattern, PatternSet, Rulebook};
-use crate::risk::EmotionLexicon;
 use crate::text::{ANALYZER_VERSION, Analyzer, Corrector};
 
 /// Group of words that show danger.

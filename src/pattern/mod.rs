@@ -14,3 +14,14 @@ pub use reading::{Evasions, Gap, Reading, Unit};
 pub use rulebook::Rulebook;
 pub use set::{Hit, PatternSet};
 pub use syntax::{Groups, Pattern};
+
+use serde::Serialize;
+
+/// A half-open span in Unicode characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Span {
+    /// First character.
+    pub start: u32,
+    /// The character after the last.
+    pub end: u32,
+}

@@ -4,10 +4,7 @@
 //! Level 1 is read for recall: the customer is handed to a person, and a needless handover costs less than a missed fire. The
 //! thresholds belong to the shipped model; `tests/risks.rs` measures what they give.
 
-mod emotion;
 mod hypothetical;
-
-pub use emotion::{EmotionLexicon, EmotionReading};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +12,7 @@ use crate::corpus::{EntryBody, Risk};
 use crate::embedding::Role;
 use crate::error::Result;
 use crate::generation::{Generation, UnitField};
-use crate::pattern::{Gap, Reading};
+use crate::pattern::{Gap, Reading, Span};
 
 /// Thresholds on the cosine, shipped beside the ranker because they belong to the model.
 const THRESHOLDS: &str = include_str!("thresholds.json");
@@ -27,15 +24,6 @@ const MEANING_MESSAGES: usize = 3;
 const MAX_SENTENCES: usize = 6;
 /// Shorter sentences have no meaning of their own.
 const SENTENCE_CHARS: usize = 5;
-
-/// A half-open span in Unicode characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Span {
-    /// First character.
-    pub start: u32,
-    /// The character after the last.
-    pub end: u32,
-}
 
 /// What raised a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -3,10 +3,11 @@
 
 use super::{Message, Role, risk};
 use crate::corpus::Emotion;
+use crate::emotion::EmotionReading;
 use crate::error::Result;
 use crate::generation::Generation;
 use crate::reply::Mood;
-use crate::risk::{EmotionReading, RiskAssessment};
+use crate::risk::RiskAssessment;
 
 /// The judgement on a conversation.
 #[derive(Debug, Clone, Default)]

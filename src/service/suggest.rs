@@ -10,11 +10,12 @@ use super::{
     CourtesyReply, HandoffReply, OptionText, RelatedEntry, ScriptSuggestion, Service, SuggestRequest, SuggestResponse, Suggestion,
 };
 use crate::corpus::{Date, Entry, EntryBody, Kind, Status};
+use crate::emotion::EmotionReading;
 use crate::error::Result;
 use crate::generation::Generation;
 use crate::query::{Decision, Hit};
 use crate::reply::{Renderer, Situation, Tone, choose_answer, choose_options, compose, fill, fit, matches, quote, wording};
-use crate::risk::{EmotionReading, RiskAssessment};
+use crate::risk::RiskAssessment;
 
 /// Suggestions if the request names no number.
 const DEFAULT_TOP_K: usize = 3;

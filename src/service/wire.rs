@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::wire_answer::{CourtesyReply, HandoffReply, Reason, RelatedEntry};
 use crate::compliance::{Verdict, Violation};
 use crate::corpus::{Channel, Kind, Step};
+use crate::emotion::EmotionReading;
 use crate::generation::{Counts, ModelInfo, UnitField};
 use crate::query::Decision;
 use crate::reply::{Clarify, Context, Moment};
-use crate::risk::{EmotionReading, RiskAssessment};
+use crate::risk::RiskAssessment;
 
 /// Most messages of one conversation.
 pub const MAX_MESSAGES: usize = 50;
@@ -170,7 +171,7 @@ pub struct Message {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuggestRequest {
-    /// Id of the conversation, for the log.
+    /// Id of the conversation; it changes nothing.
     pub conversation_id: Option<String>,
     /// The conversation so far, oldest first, up to 50 messages; the last ones of the customer are the question.
     #[serde(default)]
@@ -222,7 +223,8 @@ pub struct SuggestResponse {
     /// What the customer's words call for besides an answer; of level 1, `decision` is `handoff` and the first suggestion is
     /// the rule's wording.
     pub risk: RiskAssessment,
-    /// What the customer feels; spans count characters of `question`.
+    /// What the customer feels; spans count characters of what was written since the last answer, messages joined by a line
+    /// break.
     pub emotion: EmotionReading,
 }
 

@@ -1,12 +1,12 @@
 //! What a customer feels, with the words that show it. A lexicon of the corpus decides; a negation before a sign undoes it,
-//! and repeated exclamation and question marks strengthen it. Politeness (“谢谢” after a question) is no emotion.
+//! and repeated exclamation and question marks strengthen it. Politeness (“谢谢” after a question) is no emotion. This room
+//! looks at words only: it needs no model and no index.
 
 use serde::Serialize;
 
-use super::Span;
 use crate::corpus::{Emotion, Screening};
 use crate::error::{Error, Result};
-use crate::pattern::{Evasions, Gap, Hit, Pattern, PatternSet, Reading, Rulebook};
+use crate::pattern::{Evasions, Gap, Hit, Pattern, PatternSet, Reading, Rulebook, Span};
 
 /// Characters that may stand between a negation and the sign it undoes.
 const NEGATION_REACH: usize = 1;
