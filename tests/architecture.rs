@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("risk", &["error", "pattern", "corpus", "embedding", "generation"]),
     ("dialogue", &["text", "corpus"]),
     ("reply", &["error", "text", "corpus", "dialogue"]),
-    ("eval", &["error", "text", "corpus", "lexical", "embedding", "generation", "query"]),
+    ("eval", &["error", "text", "corpus", "lexical", "embedding", "generation", "query", "service"]),
     (
         "service",
         &["error", "config", "corpus", "compliance", "emotion", "embedding", "generation", "query", "risk", "dialogue", "reply"],
@@ -45,7 +45,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("risk", &["query", "reply", "service", "http", "cli"]),
     ("dialogue", &["lexical", "embedding", "generation", "query", "reply"]),
     ("reply", &["lexical", "embedding", "generation", "query"]),
-    ("eval", &["service", "http", "cli"]),
+    ("eval", &["http", "cli"]),
     ("service", &["http", "cli"]),
     ("http", &["cli"]),
 ];
