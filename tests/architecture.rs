@@ -22,11 +22,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("risk", &["error", "pattern", "corpus", "embedding", "generation"]),
     ("dialogue", &["text", "corpus"]),
     ("reply", &["error", "text", "corpus", "dialogue"]),
-    ("eval", &["error", "text", "corpus", "lexical", "embedding", "generation", "query", "service"]),
     (
         "service",
         &["error", "config", "corpus", "compliance", "emotion", "embedding", "generation", "query", "risk", "dialogue", "reply"],
     ),
+    ("eval", &["error", "text", "corpus", "lexical", "embedding", "generation", "query", "service"]),
     ("http", &["error", "config", "service"]),
     ("cli", &["error", "config", "text", "corpus", "compliance", "embedding", "generation", "query", "reply", "eval", "service"]),
     ("main.rs", &["cli"]),

@@ -14,7 +14,9 @@ use crate::generation::Generation;
 /// Weight of a passage against a phrasing when only keywords count.
 const LEXICAL_BODY: f32 = 0.7;
 /// Ranking score at which a result is shown as 0.5.
-const SCORE_MIDDLE: f32 = 6.0;
+const SCORE_MIDDLE: f32 = 12.0;
+/// Distance in ranking score that moves what is shown by one unit of log odds; wide enough that scores do not crowd at 1.
+const SCORE_SCALE: f32 = 3.5;
 /// Distance in ranking score at which a lead counts as clear.
 const MARGIN_SCALE: f32 = 3.0;
 
@@ -136,7 +138,7 @@ impl Ranker {
                 };
                 Hit {
                     target: j.target,
-                    score: if mode == Mode::Hybrid { logistic(score - SCORE_MIDDLE) } else { score.clamp(0.0, 1.0) },
+                    score: if mode == Mode::Hybrid { logistic((score - SCORE_MIDDLE) / SCORE_SCALE) } else { score.clamp(0.0, 1.0) },
                     confidence,
                     keyword_score: (0.5 * (j.features.chars_of_query + j.features.bigrams_of_query))
                         .max(j.features.body_bigrams_of_query),
