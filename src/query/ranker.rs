@@ -138,7 +138,11 @@ impl Ranker {
                 };
                 Hit {
                     target: j.target,
-                    score: if mode == Mode::Hybrid { logistic((score - SCORE_MIDDLE) / SCORE_SCALE) } else { score.clamp(0.0, 1.0) },
+                    score: if mode == Mode::Hybrid {
+                        logistic((score - SCORE_MIDDLE) / SCORE_SCALE)
+                    } else {
+                        score.clamp(0.0, 1.0)
+                    },
                     confidence,
                     keyword_score: (0.5 * (j.features.chars_of_query + j.features.bigrams_of_query))
                         .max(j.features.body_bigrams_of_query),
