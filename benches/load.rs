@@ -1,25 +1,27 @@
-//! The service under load, over real connections: the starter corpus, `POST /v1/suggest`, questions from its golden sets.
-//! First one client without a pause, then a steady rate of requests. Prints figures and asserts none but that no request
-//! fails.
+//! The service under load, over real connections: the shipped program as a process of its own, the starter corpus,
+//! `POST /v1/suggest` with questions from its golden sets. First one client without a pause, with the bare round trip
+//! (`GET /healthz`) beside it as the baseline; then a steady rate of requests. Prints figures and asserts none but that no
+//! request fails.
 //!
 //! `cargo bench --bench load -- [SECONDS] [REQUESTS_PER_SECOND] [CONNECTIONS]` (10, 200 and 16 if not given)
 
 #[path = "support.rs"]
 mod support;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
-use yingda::config::Config;
 use yingda::corpus::Corpus;
-use yingda::service::Service;
 
 /// Requests of the first part.
 const ALONE: usize = 2_000;
+/// Longest time that the first start may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() {
     // cargo adds `--bench`.
@@ -29,31 +31,83 @@ fn main() {
     let connections = given.get(2).copied().unwrap_or(16).max(1) as usize;
 
     let corpus = Corpus::load(&support::root().join("corpus")).expect("the starter corpus");
-    let folder = TempDir::new().expect("a temporary folder");
-    let model = support::model();
-    let started = Instant::now();
-    support::publish(&corpus, folder.path(), model.as_ref());
-    println!("index: {} entries in {:.2} s", corpus.entries.len(), started.elapsed().as_secs_f64());
-    let flags = [("data.path", folder.path().display().to_string())];
-    let config = Config::resolve(None, [], &flags).expect("settings");
-    let service = Arc::new(Service::new(&config, model).expect("a service"));
-    service.live().refresh().expect("the generation");
-
     let questions: Vec<String> = corpus.golden.values().flatten().map(|golden| golden.question.clone()).collect();
     let bodies: Vec<String> =
         questions.iter().map(|text| json!({"messages": [{"role": "customer", "text": text}]}).to_string()).collect();
-    let (address, stop, server) = serve(service);
+    let folder = TempDir::new().expect("a temporary folder");
+    let started = Instant::now();
+    let server = Server::start(folder.path());
+    println!("first start, indexing {} entries: {:.2} s", corpus.entries.len(), started.elapsed().as_secs_f64());
 
-    report("one client", &client(address, &bodies, ALONE), None);
+    let alone = |call: &dyn Fn(&ureq::Agent, &str) -> bool| client(&bodies, ALONE, call);
+    alone(&|agent, body| server.suggest(agent, body));
+    report("one client, /healthz", &alone(&|agent, _| server.health(agent)), None);
+    let samples = alone(&|agent, body| server.suggest(agent, body));
+    report("one client, /v1/suggest", &samples, None);
     let total = (seconds * rate) as usize;
     let started = Instant::now();
-    let samples = steadily(address, &bodies, total, rate, connections);
-    report(&format!("{rate} requests/s over {connections} connections"), &samples, Some(started.elapsed()));
-    println!("peak memory (VmHWM): {}", peak_memory());
+    let steady = steadily(&server, &bodies, total, rate, connections);
+    report(&format!("{rate} requests/s over {connections} connections"), &steady, Some(started.elapsed()));
+    println!("peak memory of the server (VmHWM): {}", server.peak_memory());
+    drop(server);
+    assert!(samples.iter().chain(&steady).all(|sample| sample.ok), "a request failed");
+}
 
-    let _ = stop.send(());
-    server.join().expect("the server ends in order");
-    assert!(samples.iter().all(|sample| sample.ok), "a request failed");
+/// The program, serving; killed when dropped.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(data: &Path) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+        let process = Command::new(env!("CARGO_BIN_EXE_yingda"))
+            .current_dir(support::root())
+            .args(["serve", "--listen", &address.to_string(), "--data"])
+            .arg(data)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut server = Server { process, address };
+        let agent = ureq::Agent::new_with_defaults();
+        let started = Instant::now();
+        while agent.get(format!("http://{address}/readyz")).call().is_err() {
+            assert!(
+                server.process.try_wait().expect("the program's state").is_none(),
+                "the server ended; run `yingda serve` to see why"
+            );
+            assert!(started.elapsed() < PATIENCE, "the server is not ready after {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    fn suggest(&self, agent: &ureq::Agent, body: &str) -> bool {
+        let sent = agent.post(format!("http://{}/v1/suggest", self.address)).header("content-type", "application/json").send(body);
+        sent.is_ok_and(|mut reply| reply.body_mut().read_to_vec().is_ok_and(|bytes| !bytes.is_empty()))
+    }
+
+    fn health(&self, agent: &ureq::Agent) -> bool {
+        let sent = agent.get(format!("http://{}/healthz", self.address)).call();
+        sent.is_ok_and(|mut reply| reply.body_mut().read_to_vec().is_ok())
+    }
+
+    /// The largest amount of memory that the server has used.
+    fn peak_memory(&self) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.map_or_else(|| "not known on this system".to_owned(), |text| text.trim().to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 struct Sample {
@@ -61,36 +115,13 @@ struct Sample {
     ok: bool,
 }
 
-fn serve(service: Arc<Service>) -> (SocketAddr, tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.set_nonblocking(true).expect("a listening socket");
-    let address = listener.local_addr().expect("a listening socket");
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).expect("a listening socket");
-            let stop = async {
-                let _ = stopped.await;
-            };
-            yingda::http::serve(service, listener, stop).await.expect("the server");
-        });
-    });
-    (address, stop, thread)
-}
-
-fn ask(agent: &ureq::Agent, address: SocketAddr, body: &str) -> bool {
-    let sent = agent.post(format!("http://{address}/v1/suggest")).header("content-type", "application/json").send(body);
-    sent.is_ok_and(|mut reply| reply.body_mut().read_to_vec().is_ok_and(|bytes| !bytes.is_empty()))
-}
-
 /// One client that asks as soon as it was answered.
-fn client(address: SocketAddr, bodies: &[String], total: usize) -> Vec<Sample> {
+fn client(bodies: &[String], total: usize, call: &dyn Fn(&ureq::Agent, &str) -> bool) -> Vec<Sample> {
     let agent = ureq::Agent::new_with_defaults();
     let mut samples = Vec::with_capacity(total);
     for number in 0..total {
         let started = Instant::now();
-        let ok = ask(&agent, address, &bodies[number % bodies.len()]);
+        let ok = call(&agent, &bodies[number % bodies.len()]);
         samples.push(Sample { took: started.elapsed(), ok });
     }
     samples
@@ -98,7 +129,7 @@ fn client(address: SocketAddr, bodies: &[String], total: usize) -> Vec<Sample> {
 
 /// A steady rate: request number n is due n / rate seconds after the start, whoever is free takes it, and its time counts
 /// from when it was due, so that waiting for a free connection is not hidden.
-fn steadily(address: SocketAddr, bodies: &[String], total: usize, rate: u64, connections: usize) -> Vec<Sample> {
+fn steadily(server: &Server, bodies: &[String], total: usize, rate: u64, connections: usize) -> Vec<Sample> {
     let (started, next) = (Instant::now(), AtomicUsize::new(0));
     let worker = || {
         let agent = ureq::Agent::new_with_defaults();
@@ -110,7 +141,7 @@ fn steadily(address: SocketAddr, bodies: &[String], total: usize, rate: u64, con
             }
             let due = started + Duration::from_secs_f64(number as f64 / rate as f64);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let ok = ask(&agent, address, &bodies[number % bodies.len()]);
+            let ok = server.suggest(&agent, &bodies[number % bodies.len()]);
             samples.push(Sample { took: due.elapsed(), ok });
         }
     };
@@ -134,11 +165,4 @@ fn report(name: &str, samples: &[Sample], took: Option<Duration>) {
         at(0.99),
         at(1.0)
     );
-}
-
-/// The largest amount of memory this process has used; client and server are one process here.
-fn peak_memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.map_or_else(|| "not known on this system".to_owned(), |text| text.trim().to_owned())
 }

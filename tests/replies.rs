@@ -3,12 +3,15 @@
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::json;
 use yingda::corpus::{Answer, Channel, Shop};
 use yingda::reply::{Context, Mood, Renderer, Situation, Tone, choose_answer, compose, fill, fit, max_chars};
 
 /// Random contexts and templates tried by each law.
 const CASES: u32 = 10_000;
+/// The same cases in every run.
+const SEED: u64 = 1;
 
 fn shop() -> Shop {
     let settings = [("name", "应答优选"), ("hotline", "400-000-0000")];
@@ -20,6 +23,7 @@ fn words() -> impl Strategy<Value = String> {
         4 => "[\u{4E00}-\u{4E40}，。！？a-z0-9 ]{0,12}",
         1 => Just("{{ order.id }}".to_owned()),
         1 => Just("}}{%{{".to_owned()),
+        1 => Just("{`{ {}}{ }#}`}".to_owned()),
         1 => Just("{{{{{ }}}}}".to_owned()),
         1 => any::<String>().prop_map(|text| text.chars().take(30).collect()),
         1 => "[\u{4E00}-\u{4E40}]{200,900}",
@@ -76,7 +80,7 @@ fn shows_a_placeholder(text: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, rng_seed: RngSeed::Fixed(SEED), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_reply_shows_a_placeholder_or_is_too_long(

@@ -2,9 +2,13 @@
 //! split as well, and the shop's own words are words.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use yingda::lexical::{LexicalBuilder, Part};
 use yingda::query::highlights;
 use yingda::text::{Analyzer, Dictionaries, Tokens, is_cjk, normalise, normalise_with_map, units};
+
+/// The same cases in every run.
+const SEED: u64 = 1;
 
 /// Words as they are written in traditional and in simplified characters.
 const PAIRS: &[(&str, &str)] = &[
@@ -49,7 +53,7 @@ fn typed() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, rng_seed: RngSeed::Fixed(SEED), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn normalising_twice_changes_nothing_more(text in typed()) {

@@ -132,15 +132,25 @@ fn best(scored: impl Iterator<Item = (u32, f32)>, limit: usize) -> Vec<(u32, f32
     kept
 }
 
-/// Dot product in eight running sums: the same order of additions whatever the machine's thread count.
+/// Running sums of a dot product: enough that one addition does not wait for the one before it.
+const SUMS: usize = 32;
+
+/// Dot product in [`SUMS`] running sums: the same order of additions whatever the machine and its thread count.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
+    let mut sums = [0.0_f32; SUMS];
+    let (a_chunks, b_chunks) = (a.chunks_exact(SUMS), b.chunks_exact(SUMS));
     let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(x, y)| x * y).sum();
     for (x, y) in a_chunks.zip(b_chunks) {
         for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
             *sum += x * y;
         }
     }
-    sums.iter().sum::<f32>() + tail
+    let mut width = SUMS;
+    while width > 1 {
+        width /= 2;
+        for at in 0..width {
+            sums[at] += sums[at + width];
+        }
+    }
+    sums[0] + tail
 }

@@ -10,6 +10,7 @@ use super::publish::DataFolder;
 use super::units::{Target, Unit, UnitIndex};
 use crate::compliance::Checker;
 use crate::corpus::{Entry, EntryBody, Screening, Shop, Status};
+use crate::dialogue::Product;
 use crate::embedding::{Embedder, VectorStore};
 use crate::emotion::EmotionLexicon;
 use crate::error::{Error, Result};
@@ -60,6 +61,8 @@ pub struct Generation {
     pub hypothetical_words: PatternSet,
     /// Signs of emotion.
     pub emotions: EmotionLexicon,
+    /// What customers call the products that there are manuals for.
+    pub products: Vec<Product>,
     by_id: HashMap<String, u32>,
 }
 
@@ -108,6 +111,8 @@ impl Generation {
         let by_id = content.entries.iter().enumerate().map(|(number, entry)| (entry.id.clone(), number as u32)).collect();
         let screening = content.screening;
         let risk_words = risk_words(&content.entries, &screening)?;
+        let analyzer = Analyzer::new(content.dictionaries);
+        let products = products(&content.entries, &analyzer);
         Ok(Generation {
             manifest,
             entries: content.entries,
@@ -115,7 +120,7 @@ impl Generation {
             targets: index.targets,
             units: index.units,
             searchable: index.searchable,
-            analyzer: Analyzer::new(content.dictionaries),
+            analyzer,
             corrector: Corrector::new(&words),
             lexical,
             tokens,
@@ -127,6 +132,7 @@ impl Generation {
             hypothetical_words: group(HYPOTHETICAL, &screening)?,
             emotions: EmotionLexicon::new(&screening)?,
             screening,
+            products,
             by_id,
         })
     }
@@ -151,6 +157,15 @@ fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, id: &str, name: &str
     let path = folder.join(name);
     let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
     serde_json::from_slice(&bytes).map_err(|error| Error::generation(id, format!("{name} cannot be read: {error}")))
+}
+
+fn products(entries: &[Entry], analyzer: &Analyzer) -> Vec<Product> {
+    let words = |text: &str| analyzer.analyze(text).words;
+    let manuals = entries.iter().filter_map(|entry| match &entry.body {
+        EntryBody::Manual(manual) => Some((entry, manual)),
+        _ => None,
+    });
+    manuals.map(|(entry, manual)| Product::from_title(&manual.product, &entry.title, &manual.models, words)).collect()
 }
 
 fn risk_words(entries: &[Entry], screening: &Screening) -> Result<Rulebook> {

@@ -43,6 +43,10 @@ fn token_id(token: &str) -> u32 {
 struct Ragged {
     ends: Vec<u32>,
     ids: Vec<u32>,
+    /// The rarity of each of `ids`: comparing reads them in a row, where looking each one up would take most of a query's time.
+    weights: Vec<f32>,
+    /// The sum of each unit's weights.
+    totals: Vec<f32>,
 }
 
 impl Ragged {
@@ -54,9 +58,13 @@ impl Ragged {
     }
 
     fn get(&self, unit: u32) -> &[u32] {
+        &self.ids[self.range(unit)]
+    }
+
+    fn range(&self, unit: u32) -> std::ops::Range<usize> {
         let unit = unit as usize;
         let start = if unit == 0 { 0 } else { self.ends[unit - 1] as usize };
-        &self.ids[start..self.ends[unit] as usize]
+        start..self.ends[unit] as usize
     }
 }
 
@@ -108,6 +116,12 @@ impl TokenStore {
             let rarity = |count: f32| (1.0 + (total - count + 0.5) / (count + 0.5)).ln();
             self.unknown[channel] = rarity(0.0);
             self.rarity[channel] = counts.into_iter().map(|(id, count)| (id, rarity(count as f32))).collect();
+            let weights: Vec<f32> = self.lists[channel].ids.iter().map(|&id| self.rarity_of(channel, id)).collect();
+            let list = &mut self.lists[channel];
+            list.totals = (0..list.ends.len() as u32)
+                .map(|unit| weights[list.range(unit)].iter().fold(0.0, |sum, weight| sum + weight))
+                .collect();
+            list.weights = weights;
         }
     }
 
@@ -142,22 +156,21 @@ impl TokenStore {
     /// Compares a query with a unit in one channel.
     pub fn overlap(&self, query: &QueryTokens, unit: u32, channel: Channel) -> Overlap {
         let channel = channel as usize;
-        let (query_list, unit_list) = (&query.lists[channel], self.lists[channel].get(unit));
+        let (query_list, list) = (&query.lists[channel], &self.lists[channel]);
+        let range = list.range(unit);
         let (mut i, mut shared) = (0, 0.0);
-        let mut unit_total = 0.0;
-        for &id in unit_list {
-            let weight = self.rarity_of(channel, id);
-            unit_total += weight;
+        for (&id, &weight) in list.ids[range.clone()].iter().zip(&list.weights[range]) {
             while i < query_list.len() && query_list[i].0 < id {
                 i += 1;
             }
-            if i < query_list.len() && query_list[i].0 == id {
+            let Some(&(asked, _)) = query_list.get(i) else { break };
+            if asked == id {
                 shared += weight;
                 i += 1;
             }
         }
         let ratio = |whole: f32| if whole > 0.0 { (shared / whole).min(1.0) } else { 0.0 };
-        Overlap { of_query: ratio(query.totals[channel]), of_unit: ratio(unit_total) }
+        Overlap { of_query: ratio(query.totals[channel]), of_unit: ratio(list.totals[unit as usize]) }
     }
 
     /// Weight of the rarest token of the query that the unit lacks, over that of the query's rarest token; 0 to 1.
@@ -215,7 +228,7 @@ impl TokenStore {
         };
         let mut store = TokenStore::default();
         for (name, list) in CHANNELS.iter().zip(&mut store.lists) {
-            *list = Ragged { ends: read(format!("{name}.ends"))?, ids: read(format!("{name}.ids"))? };
+            *list = Ragged { ends: read(format!("{name}.ends"))?, ids: read(format!("{name}.ids"))?, ..Ragged::default() };
             let ordered = list.ends.is_sorted() && list.ends.last().copied().unwrap_or(0) as usize == list.ids.len();
             if !ordered {
                 return Err(damaged("lists do not fit together"));

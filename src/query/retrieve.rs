@@ -13,6 +13,8 @@ use crate::text::Tokens;
 const PHRASE_POOL: usize = 80;
 /// Passages taken from the keyword side.
 const BODY_POOL: usize = 30;
+/// From this many units on, both sides are asked at the same time.
+const PARALLEL_UNITS: usize = 16_384;
 /// Weight of a synonym, relative to the word the customer wrote.
 const SYNONYM_WEIGHT: f32 = 0.4;
 
@@ -44,8 +46,12 @@ pub(super) fn retrieve(
         Mode::Lexical => Vec::new(),
         _ => generation.vectors.search(vector, PHRASE_POOL, Some(&searchable_mask(generation, allowed))),
     };
-    let ((phrases, bodies), nearest) =
-        rayon::join(|| (lexical(Part::Phrase, PHRASE_POOL), lexical(Part::Body, BODY_POOL)), by_vector);
+    let by_keywords = || (lexical(Part::Phrase, PHRASE_POOL), lexical(Part::Body, BODY_POOL));
+    // Waking another thread takes longer than looking through a small corpus, and much longer on a busy machine.
+    let ((phrases, bodies), nearest) = match generation.units.len() < PARALLEL_UNITS {
+        true => (by_keywords(), by_vector()),
+        false => rayon::join(by_keywords, by_vector),
+    };
 
     let mut found: BTreeMap<u32, Candidate> = BTreeMap::new();
     let mut candidate = |unit: u32, update: &dyn Fn(&mut Candidate)| {

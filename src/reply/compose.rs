@@ -88,7 +88,7 @@ pub fn compose(answer: &str, tone: &Tone, renderer: &Renderer) -> String {
             head.push_str(phrase);
         }
     }
-    let body = if rules.spoken { spoken(body) } else { body.to_owned() };
+    let body = if rules.spoken { unbraced(&spoken(body)) } else { body.to_owned() };
     let closing = if rules.closing.is_empty() { String::new() } else { renderer.render(&rules.closing, &Context::default()).text };
     let gap = match (closing.is_empty(), rules.spoken) {
         (true, _) | (false, true) => "",
@@ -278,11 +278,11 @@ fn spoken(text: &str) -> String {
 
 /// Without anything that looks like a placeholder; a customer's name may hold braces.
 fn unbraced(text: &str) -> String {
+    const MARKS: [&str; 6] = ["{{", "}}", "{%", "%}", "{#", "#}"];
     let mut out = text.to_owned();
-    for mark in ["{{", "}}", "{%", "%}", "{#", "#}"] {
-        while out.contains(mark) {
-            out = out.replace(mark, "");
-        }
+    // Taking one mark out may bring the halves of another together.
+    while let Some(mark) = MARKS.iter().find(|mark| out.contains(**mark)) {
+        out = out.replace(mark, "");
     }
     out
 }

@@ -1,7 +1,6 @@
 //! From a request's messages to what the rest needs: checked, read, and the context completed with what the customer told.
 
 use super::{MAX_MESSAGES, Message, Role};
-use crate::corpus::EntryBody;
 use crate::dialogue::{self, Reading, Turn};
 use crate::error::{Error, Result};
 use crate::generation::Generation;
@@ -31,7 +30,7 @@ pub(super) fn read(messages: &[Message], given: &Context, generation: &Generatio
         .filter(|message| message.role != Role::System)
         .map(|message| Turn { customer: message.role == Role::Customer, text: &message.text })
         .collect();
-    let reading = dialogue::read(&turns, turns.len() - 1, &catalogue(generation));
+    let reading = dialogue::read(&turns, turns.len() - 1, &generation.products);
     let mut context = given.clone();
     complete(&mut context, &reading);
     let mut products: Vec<String> = given.product.iter().filter_map(|product| product.id.clone()).collect();
@@ -61,19 +60,6 @@ fn check(messages: &[Message]) -> Result<usize> {
         .iter()
         .rposition(|message| message.role == Role::Customer && !message.text.trim().is_empty())
         .ok_or_else(|| Error::InvalidRequest("messages has no text of role `customer`; send the customer's words".into()))
-}
-
-/// The products the corpus has manuals for.
-fn catalogue(generation: &Generation) -> Vec<dialogue::Product> {
-    let words = |text: &str| generation.analyzer.analyze(text).words;
-    generation
-        .entries
-        .iter()
-        .filter_map(|entry| match &entry.body {
-            EntryBody::Manual(manual) => Some(dialogue::Product::from_title(&manual.product, &entry.title, &manual.models, words)),
-            _ => None,
-        })
-        .collect()
 }
 
 /// Fills in what the request does not say and the customer did.

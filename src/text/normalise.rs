@@ -2,6 +2,7 @@
 //! punctuation and long repetitions shortened. It must stay a pure function of the text: no dictionaries, no settings.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ferrous_opencc::{OpenCC, config::BuiltinConfig};
 use unicode_normalization::UnicodeNormalization;
@@ -53,6 +54,30 @@ fn to_simplified(mut text: String) -> String {
     text
 }
 
+/// The simplified form of a character that stands alone; `None` if that is not one character.
+///
+/// A look-up takes microseconds, and every request asks for each of its characters several times, so what was looked up is kept.
+fn simplified_alone(c: char) -> Option<char> {
+    const FIRST: u32 = 0x3400;
+    const LAST: u32 = 0x9FFF;
+    static KEPT: LazyLock<Vec<AtomicU32>> = LazyLock::new(|| (FIRST..=LAST).map(|_| AtomicU32::new(0)).collect());
+    if !is_cjk(c) {
+        return Some(c);
+    }
+    let slot = u32::from(c).checked_sub(FIRST).and_then(|at| KEPT.get(at as usize));
+    if let Some(kept) = slot.and_then(|slot| char::from_u32(slot.load(Ordering::Relaxed))).filter(|kept| *kept != '\0') {
+        return Some(kept);
+    }
+    let simplified = to_simplified(c.to_string());
+    let mut chars = simplified.chars();
+    let (Some(only), None) = (chars.next(), chars.next()) else { return None };
+    if let Some(slot) = slot {
+        // Whoever writes second writes the same: the value depends on `c` alone.
+        slot.store(u32::from(only), Ordering::Relaxed);
+    }
+    Some(only)
+}
+
 /// Normalises `text` one character at a time and remembers origins, for spans that point into the original.
 ///
 /// Traditional characters are converted without looking at their neighbours, so a few phrases may come out differently
@@ -67,10 +92,9 @@ pub fn normalise_with_map(text: &str) -> Normalised {
                     origin.push(index as u32);
                 }
             };
-            if is_cjk(c) {
-                to_simplified(c.to_string()).chars().for_each(&mut push);
-            } else {
-                push(c);
+            match simplified_alone(c) {
+                Some(simplified) => push(simplified),
+                None => to_simplified(c.to_string()).chars().for_each(&mut push),
             }
         }
     }
