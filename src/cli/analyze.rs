@@ -7,7 +7,7 @@ use super::{EXIT_OK, Format, output};
 use crate::config::Config;
 use crate::error::Result;
 use crate::service::AnalyzeRequest;
-use crate::text::{DictionaryName, Inspected, InspectedToken};
+use crate::text::{CharSpan, DictionaryName, Inspected, InspectedToken};
 
 #[derive(Debug, Args)]
 pub struct AnalyzeArguments {
@@ -23,12 +23,13 @@ pub fn run(config: &Config, arguments: &AnalyzeArguments, format: Format) -> Res
         return Ok(EXIT_OK);
     }
     let query = &response.readings.query;
-    let (left, right) = (side(&response.readings.index), side(&query.tokens));
-    output::text(&row("index", "query"));
-    for at in 0..left.len().max(right.len()) {
-        let cell = |side: &[String]| side.get(at).cloned().unwrap_or_default();
-        output::text(row(&cell(&left), &cell(&right)).trim_end());
-    }
+    let (index, asked) = (&response.readings.index, &query.tokens);
+    beside("index", "query", &[quoted(index)], &[quoted(asked)]);
+    beside("words", "words", &lines(&index.words), &lines(&asked.words));
+    beside("characters", "characters", &lines(&index.chars), &lines(&asked.chars));
+    beside("bigrams", "bigrams", &lines(&index.bigrams), &lines(&asked.bigrams));
+    let left_out = |reading: &Inspected| reading.left_out.iter().map(|word| at(&word.word, &word.span)).collect::<Vec<_>>();
+    beside("left out", "left out", &left_out(index), &left_out(asked));
     for correction in &query.corrections {
         output::text(&format!("read as: {} → {}", correction.written, correction.read_as));
     }
@@ -41,19 +42,32 @@ pub fn run(config: &Config, arguments: &AnalyzeArguments, format: Format) -> Res
     Ok(EXIT_OK)
 }
 
-/// One reading as lines.
-fn side(reading: &Inspected) -> Vec<String> {
-    let mut lines = vec![format!("“{}”", reading.text)];
-    for (name, list) in [("words", &reading.words), ("characters", &reading.chars), ("bigrams", &reading.bigrams)] {
-        lines.push(format!("{name}:"));
-        lines.extend(list.iter().map(line));
+/// Prints two lists next to each other, if there is anything in them.
+fn beside(left_title: &str, right_title: &str, left: &[String], right: &[String]) {
+    if left.is_empty() && right.is_empty() {
+        return;
     }
-    lines.extend(reading.left_out.iter().map(|word| format!("left out: {} [{},{})", word.word, word.start, word.end)));
-    lines
+    output::text(&row(&format!("{left_title}:"), &format!("{right_title}:")));
+    for number in 0..left.len().max(right.len()) {
+        let cell = |side: &[String]| side.get(number).map_or_else(String::new, |text| format!("  {text}"));
+        output::text(row(&cell(left), &cell(right)).trim_end());
+    }
+}
+
+fn quoted(reading: &Inspected) -> String {
+    format!("“{}”", reading.text)
+}
+
+fn lines(tokens: &[InspectedToken]) -> Vec<String> {
+    tokens.iter().map(line).collect()
+}
+
+fn at(text: &str, span: &CharSpan) -> String {
+    format!("{text} [{},{})", span.start, span.end)
 }
 
 fn line(token: &InspectedToken) -> String {
-    let InspectedToken { token, position, start, end, dictionary, within } = token;
+    let InspectedToken { token, position, span, dictionary, within } = token;
     let dictionary = match dictionary {
         None => "",
         Some(DictionaryName::Shop) => " shop's word",
@@ -63,7 +77,7 @@ fn line(token: &InspectedToken) -> String {
         Some(DictionaryName::Guessed) => " guessed",
     };
     let within = within.as_ref().map_or_else(String::new, |within| format!(" in {within}"));
-    format!("  {position:>2} {token} [{start},{end}){dictionary}{within}")
+    format!("{position:>2} {}{dictionary}{within}", at(token, span))
 }
 
 /// Two cells side by side; Chinese characters and full-width signs take two columns.

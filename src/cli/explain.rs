@@ -60,6 +60,10 @@ pub fn run(config: &Config, arguments: &ExplainArguments, format: Format) -> Res
 fn diagnosis(report: &DiagnosisReport) {
     let found = &report.diagnosis;
     output::text(&format!("{}: {}", found.entry_id, report.summary));
+    if let (Some(rank), Some(score), Some(confidence)) = (found.rank, found.score, found.confidence) {
+        let shown = if found.shown { "among the hits" } else { "not among the hits" };
+        output::text(&format!("  place {rank}, {shown}; score {score:.3}, confidence {confidence:.3}"));
+    }
     let list = |name: &str, tokens: &[String]| {
         if !tokens.is_empty() {
             output::text(&format!("  {name}: {}", tokens.join(" ")));

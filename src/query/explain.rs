@@ -69,9 +69,10 @@ pub fn explain(ranker: &Ranker, hit: &Hit, rank: usize) -> Explanation {
             name,
             value,
             weight,
-            contribution: value * weight,
+            // Adding 0 turns a negative zero into a plain one.
+            contribution: value * weight + 0.0,
             confidence_weight,
-            confidence_contribution: value * confidence_weight,
+            confidence_contribution: value * confidence_weight + 0.0,
         })
         .collect();
     let (bias, margin_contribution) = (ranker.calibration.bias, ranker.calibration.margin * hit.margin);

@@ -7,7 +7,7 @@ use super::retrieve::{Expansion, expand};
 use super::{check_length, corrections};
 use crate::error::Result;
 use crate::generation::Generation;
-use crate::text::{Inspected, apply, normalise};
+use crate::text::{CharSpan, Inspected, apply, normalise};
 
 /// One text read twice.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,10 +37,8 @@ pub struct QueryReading {
 pub struct ReadAs {
     /// What was written, normalised.
     pub written: String,
-    /// First character in the normalised text before corrections, which is the text of the index.
-    pub start: usize,
-    /// The character after the last.
-    pub end: usize,
+    /// Where it stands in the normalised text before corrections, which is that of the index.
+    pub span: CharSpan,
     /// The word of the corpus that sounds the same.
     pub read_as: String,
     /// `pinyin` for latin letters, `homophone` for characters.
@@ -71,16 +69,11 @@ pub fn read(generation: &Generation, text: &str) -> Result<Readings> {
     let tokens = analyzer.analyze(searched);
     let corrections = found
         .into_iter()
-        .map(|correction| {
-            let written = &normalised[correction.bytes.clone()];
-            let start = normalised[..correction.bytes.start].chars().count();
-            ReadAs {
-                written: written.to_owned(),
-                start,
-                end: start + written.chars().count(),
-                read_as: correction.read_as,
-                by: if correction.latin { SoundOf::Pinyin } else { SoundOf::Homophone },
-            }
+        .map(|correction| ReadAs {
+            written: normalised[correction.bytes.clone()].to_owned(),
+            span: CharSpan::of(&normalised, correction.bytes),
+            read_as: correction.read_as,
+            by: if correction.latin { SoundOf::Pinyin } else { SoundOf::Homophone },
         })
         .collect();
     let unknown_words = super::explain::unknown_words(generation, &tokens);

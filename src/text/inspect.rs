@@ -1,9 +1,28 @@
 //! The analyser under a glass: the tokens of a text with where they stand and which dictionary has them, for people who
 //! wonder why a text is found or not. It shows what [`Analyzer::analyze`] makes; it never analyses on its own.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use super::{Analyzer, is_cjk, normalise, units};
+
+/// A half-open span in Unicode characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CharSpan {
+    /// First character.
+    pub start: usize,
+    /// The character after the last.
+    pub end: usize,
+}
+
+impl CharSpan {
+    /// The span of the bytes `bytes` of `text`.
+    pub fn of(text: &str, bytes: Range<usize>) -> Self {
+        let start = text[..bytes.start].chars().count();
+        CharSpan { start, end: start + text[bytes].chars().count() }
+    }
+}
 
 /// The tokens of one text, in the order in which they are indexed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,10 +46,8 @@ pub struct InspectedToken {
     pub token: String,
     /// Its number in its list, from 0: the position that is indexed.
     pub position: usize,
-    /// First character in the normalised text.
-    pub start: usize,
-    /// The character after the last.
-    pub end: usize,
+    /// Where it stands in the normalised text.
+    pub span: CharSpan,
     /// Where the word is known from; words only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dictionary: Option<DictionaryName>,
@@ -44,10 +61,8 @@ pub struct InspectedToken {
 pub struct LeftOut {
     /// The word.
     pub word: String,
-    /// First character in the normalised text.
-    pub start: usize,
-    /// The character after the last.
-    pub end: usize,
+    /// Where it stands in the normalised text.
+    pub span: CharSpan,
 }
 
 /// Where a word is known from.
@@ -71,31 +86,27 @@ impl Analyzer {
     pub fn inspect(&self, text: &str) -> Inspected {
         let text = normalise(text);
         let offset = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
-        let span = |part: &str| {
-            let start = text[..offset(part)].chars().count();
-            (start, start + part.chars().count())
-        };
+        let span = |part: &str| CharSpan::of(&text, offset(part)..offset(part) + part.len());
         let wholes: Vec<(usize, &str)> = self.whole_words(&text).into_iter().map(|word| (offset(word), word)).collect();
         let mut words = Vec::new();
         let mut left_out = Vec::new();
         for (word, kept) in self.all_words(&text) {
-            let (start, end) = span(word);
+            let span = span(word);
             if !kept {
-                left_out.push(LeftOut { word: word.to_owned(), start, end });
+                left_out.push(LeftOut { word: word.to_owned(), span });
                 continue;
             }
             let at = offset(word);
             let whole = wholes.iter().rev().find(|(from, _)| *from <= at).map(|(_, whole)| *whole);
             let within = whole.filter(|whole| whole.len() > word.len()).map(str::to_owned);
             let dictionary = Some(self.dictionary_of(word));
-            words.push(InspectedToken { token: word.to_owned(), position: words.len(), start, end, dictionary, within });
+            words.push(InspectedToken { token: word.to_owned(), position: words.len(), span, dictionary, within });
         }
         let parts = units(&text);
-        let plain = |position: usize, token: &str, (start, end): (usize, usize)| InspectedToken {
+        let plain = |position: usize, token: &str, span: CharSpan| InspectedToken {
             token: token.to_owned(),
             position,
-            start,
-            end,
+            span,
             dictionary: None,
             within: None,
         };

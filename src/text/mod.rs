@@ -12,7 +12,7 @@ mod segment;
 
 pub use correct::{Correction, Corrector, apply};
 pub use dictionary::{Dictionaries, DictionaryProblem};
-pub use inspect::{DictionaryName, Inspected, InspectedToken, LeftOut};
+pub use inspect::{CharSpan, DictionaryName, Inspected, InspectedToken, LeftOut};
 pub use normalise::{Normalised, is_cjk, normalise, normalise_with_map};
 pub use segment::{Analyzer, Tokens, units};
 
