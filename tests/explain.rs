@@ -1,9 +1,11 @@
 //! What explains a search: every hit's score and confidence add up from its features, and an entry that was expected is
 //! told from the stage that lost it, with the numbers; over HTTP and on the command line alike.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use crate::support::{Server, TempCorpus, config, config_with, starter_config, starter_server, yingda};
+use crate::support::{Server, TempCorpus, config, config_with, starter, starter_config, starter_server, yingda};
 
 /// One entry, as YAML; `more` holds further fields.
 fn entry(id: &str, question: &str, more: &str) -> String {
@@ -280,6 +282,38 @@ fn a_first_result_that_is_not_sure_enough_is_told_by_how_much() {
     assert_eq!(found["stage"], "threshold", "{found}");
     assert!(found["thresholds"]["answer_confidence"].is_null(), "{found}");
     assert!(found["summary"].as_str().is_some_and(|summary| summary.contains("0.999")), "{found}");
+}
+
+#[test]
+fn what_is_said_of_an_entry_is_what_the_search_does() {
+    let generation = starter().generation().expect("the starter generation");
+    let mut stages = BTreeSet::new();
+    for query in ["退款 未到账", "滤芯多久换一次", "你们老板是谁"] {
+        let body = json!({"query": query, "kinds": ["faq", "manual"], "top_k": 100});
+        let hits = starter_server().post("/v1/search", &body).json()["hits"].clone();
+        let hits: Vec<&Value> = hits.as_array().expect("hits").iter().collect();
+        let leading = hits.iter().take(3).map(|hit| hit["id"].as_str().expect("an id"));
+        let others = generation.entries.iter().step_by(60).map(|entry| entry.id.as_str());
+        for id in leading.chain(others).collect::<BTreeSet<&str>>() {
+            let found = diagnose(starter_server(), body.clone(), id);
+            let at = hits.iter().position(|hit| hit["id"] == id);
+            assert_eq!(found["shown"], at.is_some(), "{query}: {found}");
+            match at {
+                Some(at) => {
+                    assert_eq!(found["rank"], at + 1, "{query}: {found}");
+                    assert!(close(number(&found["score"]), number(&hits[at]["score"])), "{query}: {found}");
+                    assert!(close(number(&found["confidence"]), number(&hits[at]["confidence"])), "{query}: {found}");
+                    let lost_earlier = ["filter", "validity", "candidate_pool"].iter().any(|stage| found["stage"] == *stage);
+                    assert!(!lost_earlier, "{query}: {found}");
+                }
+                None => assert!(found["rank"].as_u64().is_none_or(|rank| rank > 100), "{query}: {found}"),
+            }
+            let kept = found["pools"].as_array().expect("channels").iter().any(|channel| channel["kept"] == true);
+            assert_eq!(kept, found["rank"].is_u64(), "a candidate is what a pool keeps: {found}");
+            stages.insert(found["stage"].as_str().unwrap_or("none").to_owned());
+        }
+    }
+    assert!(stages.len() >= 4, "the cases differ: {stages:?}");
 }
 
 #[test]

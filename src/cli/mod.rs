@@ -84,7 +84,7 @@ enum Command {
     },
     /// Search the published generation
     Search(query::SearchArguments),
-    /// Show why results stand where they stand, and which stage lost an entry that was expected
+    /// Show why results stand where they do, and which stage lost an expected entry
     Explain(explain::ExplainArguments),
     /// Show how a text is read: its tokens in the index and in a query
     Analyze(analyze::AnalyzeArguments),

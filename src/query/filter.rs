@@ -43,7 +43,7 @@ pub(super) fn allowed(generation: &Generation, filters: &Filters, as_of: Date) -
 }
 
 fn accepts(filters: &Filters, entry: &Entry, as_of: Date) -> bool {
-    CONDITIONS.iter().all(|(_, holds)| holds(filters, entry, as_of))
+    conditions(filters, entry, as_of).iter().all(|(_, holds)| *holds)
 }
 
 /// A condition that keeps an entry from being found.
@@ -68,22 +68,19 @@ pub enum Refusal {
     ValidUntil,
 }
 
-type Condition = fn(&Filters, &Entry, Date) -> bool;
-
-/// All conditions on an indexed entry, each with what it means if it does not hold.
-const CONDITIONS: &[(Refusal, Condition)] = &[
-    (Refusal::Kinds, |filters, entry, _| filters.kinds.is_empty() || filters.kinds.contains(&entry.kind())),
-    (Refusal::Products, |filters, entry, _| {
-        filters.products.is_empty() || entry.products.is_empty() || any_of(&filters.products, &entry.products)
-    }),
-    (Refusal::Channels, |filters, entry, _| {
-        filters.channels.is_empty() || entry.channels.is_empty() || any_of(&filters.channels, &entry.channels)
-    }),
-    (Refusal::Tags, |filters, entry, _| filters.tags.is_empty() || any_of(&filters.tags, &entry.tags)),
-    (Refusal::Only, |filters, entry, _| filters.only.as_ref().is_none_or(|only| only.contains(&entry.id))),
-    (Refusal::ValidFrom, |_, entry, day| entry.valid_from.is_none_or(|from| from <= day)),
-    (Refusal::ValidUntil, |_, entry, day| entry.valid_until.is_none_or(|until| day <= until)),
-];
+/// All conditions on an indexed entry: what each means if it does not hold, and whether it holds.
+fn conditions(filters: &Filters, entry: &Entry, as_of: Date) -> [(Refusal, bool); 7] {
+    let Filters { kinds, products, channels, tags, only } = filters;
+    [
+        (Refusal::Kinds, kinds.is_empty() || kinds.contains(&entry.kind())),
+        (Refusal::Products, products.is_empty() || entry.products.is_empty() || any_of(products, &entry.products)),
+        (Refusal::Channels, channels.is_empty() || entry.channels.is_empty() || any_of(channels, &entry.channels)),
+        (Refusal::Tags, tags.is_empty() || any_of(tags, &entry.tags)),
+        (Refusal::Only, only.as_ref().is_none_or(|only| only.contains(&entry.id))),
+        (Refusal::ValidFrom, entry.valid_from.is_none_or(|from| from <= as_of)),
+        (Refusal::ValidUntil, entry.valid_until.is_none_or(|until| as_of <= until)),
+    ]
+}
 
 fn any_of<T: PartialEq>(wanted: &[T], has: &[T]) -> bool {
     wanted.iter().any(|value| has.contains(value))
@@ -92,6 +89,6 @@ fn any_of<T: PartialEq>(wanted: &[T], has: &[T]) -> bool {
 /// Everything that keeps `entry` from being found; empty if nothing does.
 pub(super) fn refusals(filters: &Filters, entry: &Entry, as_of: Date) -> Vec<Refusal> {
     let unpublished = (entry.status != Status::Published).then_some(Refusal::Status);
-    let failed = CONDITIONS.iter().filter(|(_, holds)| !holds(filters, entry, as_of)).map(|(refusal, _)| *refusal);
+    let failed = conditions(filters, entry, as_of).into_iter().filter(|(_, holds)| !holds).map(|(refusal, _)| refusal);
     unpublished.into_iter().chain(failed).collect()
 }

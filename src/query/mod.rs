@@ -1,6 +1,7 @@
 //! The query service: from a customer's words to ranked, explained candidates. [`search`] reads as the list of stages. It
 //! never imports `http` or `cli`, and it takes its generation as an argument.
 
+mod diagnose;
 mod explain;
 mod features;
 mod filter;
@@ -10,10 +11,8 @@ mod read;
 mod rerank;
 mod retrieve;
 
-pub use explain::{
-    ChannelStanding, Diagnosis, Difference, Explanation, FeaturePart, NegativePart, Rival, Shared, Stage, Thresholds, diagnose,
-    explain,
-};
+pub use diagnose::{ChannelStanding, Diagnosis, Difference, NegativePart, Rival, Shared, Stage, Thresholds, diagnose};
+pub use explain::{Explanation, FeaturePart, explain};
 pub use features::{FEATURES, Features, Judged};
 pub use filter::{Filters, Refusal};
 pub use highlight::highlights;
@@ -140,7 +139,8 @@ pub struct Understood {
 /// [`Error::InvalidRequest`] if it is empty or longer than [`MAX_QUERY_CHARS`].
 pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
     check_length("query", text)?;
-    let corrected = apply(&normalise(text), &corrections(generation, &normalise(text)));
+    let normalised = normalise(text);
+    let corrected = apply(&normalised, &corrections(generation, &normalised));
     let text = corrected.as_deref().unwrap_or(text);
     let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
     Ok(Understood { tokens: generation.analyzer.analyze(text), text: text.to_owned(), vector, corrected })

@@ -76,7 +76,7 @@ pub fn read(generation: &Generation, text: &str) -> Result<Readings> {
             by: if correction.latin { SoundOf::Pinyin } else { SoundOf::Homophone },
         })
         .collect();
-    let unknown_words = super::explain::unknown_words(generation, &tokens);
+    let unknown_words = super::diagnose::unknown_words(generation, &tokens);
     let expansions = expand(generation, &tokens);
     Ok(Readings {
         index: analyzer.inspect(text),
