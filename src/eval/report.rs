@@ -77,7 +77,7 @@ impl EvalReport<'_> {
         format!(
             "<section>\n<h2>{}</h2>\n<figure>\n{}<figcaption>Precision of the most confident share of questions. Dashed: the promised \
              precision; dot: what is answered directly.</figcaption>\n</figure>\n<figure>\n{}<figcaption>Share right among questions of a \
-             confidence; areas go with the number of questions. Dashed: perfectly calibrated.</figcaption>\n</figure>\n</section>\n",
+             confidence; larger dots stand for more questions. Dashed: perfectly calibrated.</figcaption>\n</figure>\n</section>\n",
             escaped(name),
             self.coverage_plot(name, summary, outcomes),
             reliability_plot(name, outcomes)
@@ -124,11 +124,11 @@ type Column = (&'static str, fn(&Summary) -> String);
 const COLUMNS: &[Column] = &[
     ("questions", |s| s.queries.to_string()),
     ("without an answer", |s| s.unanswerable.to_string()),
-    ("R@1", |s| share(s.recall_at_1)),
-    ("R@3", |s| share(s.recall_at_3)),
-    ("R@10", |s| share(s.recall_at_10)),
-    ("MRR@10", |s| share(s.mrr_at_10)),
-    ("nDCG@10", |s| share(s.ndcg_at_10)),
+    ("R@1", |s| of_answerable(s, s.recall_at_1)),
+    ("R@3", |s| of_answerable(s, s.recall_at_3)),
+    ("R@10", |s| of_answerable(s, s.recall_at_10)),
+    ("MRR@10", |s| of_answerable(s, s.mrr_at_10)),
+    ("nDCG@10", |s| of_answerable(s, s.ndcg_at_10)),
     ("answered", |s| share(s.answer_coverage)),
     ("their precision", |s| s.answer_precision.map_or_else(|| "none".to_owned(), share)),
     ("coverage at 90%", |s| share(s.coverage_at_90)),
@@ -138,6 +138,11 @@ const COLUMNS: &[Column] = &[
     ("p50 ms", |s| format!("{:.2}", s.p50_ms)),
     ("p99 ms", |s| format!("{:.2}", s.p99_ms)),
 ];
+
+/// A mean over the questions with an answer, if there are any.
+fn of_answerable(summary: &Summary, value: f64) -> String {
+    if summary.queries > summary.unanswerable { share(value) } else { "none".to_owned() }
+}
 
 fn share(value: f64) -> String {
     format!("{value:.3}")
