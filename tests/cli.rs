@@ -138,7 +138,8 @@ fn eval_measures_the_golden_questions() {
 
 #[test]
 fn help_and_version_are_results() {
-    for verb in ["check", "index", "search", "suggest", "serve", "eval", "generations", "rollback", "config"] {
+    for verb in ["check", "index", "search", "explain", "analyze", "suggest", "serve", "eval", "generations", "rollback", "config"]
+    {
         let ran = yingda([verb, "--help"]).run();
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{verb}");
         assert!(ran.stdout.contains("--format"), "{verb}: {}", ran.stdout);

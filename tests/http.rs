@@ -89,6 +89,7 @@ fn bad_bodies_are_refused_and_the_server_goes_on() {
         ("top_k 1.5", json!({"query": "退款", "top_k": 1.5})),
         ("an unknown kind", json!({"query": "退款", "kinds": ["FAQ"]})),
         ("an unknown filter", json!({"query": "退款", "filters": {"tag": ["a"]}})),
+        ("an expected id of the wrong type", json!({"query": "退款", "expect": ["refund-time"]})),
         ("a threshold above 1", json!({"query": "退款", "score_threshold": 1.5})),
         ("a threshold below 0", json!({"query": "退款", "score_threshold": -0.1})),
         ("an unknown field", json!({"query": "退款", "limit": 3})),

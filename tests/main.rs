@@ -4,6 +4,7 @@
 
 mod support;
 
+mod analyze;
 mod architecture;
 mod cli;
 mod config;
@@ -12,6 +13,8 @@ mod corpus_check;
 mod dify;
 mod documents;
 mod drafts;
+mod eval_report;
+mod explain;
 mod generations;
 mod http;
 mod hub;

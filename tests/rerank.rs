@@ -7,6 +7,7 @@ use yingda::config::Config;
 use yingda::corpus::Corpus;
 use yingda::embedding;
 use yingda::generation::{BuildOptions, DataFolder, build};
+use yingda::query::Stage;
 use yingda::service::{SearchRequest, SearchResponse, Service, load_model};
 
 const QUESTIONS: [&str; 8] = [
@@ -93,6 +94,29 @@ fn the_share_of_the_cross_encoder_decides_over_the_best_candidates() {
         assert!((hit.score - 0.5 * (before.score + relevance)).abs() < 1e-5, "{}", hit.id);
     }
     assert_eq!(ids(&search(&service(work.path(), "bert-cross", 4, 0.5), query)), ids(&half), "same input, same output");
+}
+
+#[test]
+fn a_cross_encoder_that_overturns_the_ranker_is_named() {
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let plain = service(work.path(), "", 8, 1.0);
+    let full = service(work.path(), "bert-cross", 8, 1.0);
+    let mut overturned = 0;
+    for question in QUESTIONS {
+        let first = search(&plain, question).hits[0].id.clone();
+        let request = SearchRequest { query: question.to_owned(), expect: Some(first), explain: true, ..SearchRequest::default() };
+        let answer = full.search(&request, "r").expect("found");
+        let found = answer.diagnosis.expect("a diagnosis").diagnosis;
+        let stays = answer.hits[0].id == found.entry_id;
+        assert_eq!(found.stage == Some(Stage::CrossEncoder), !stays, "{question}: {found:?}");
+        overturned += usize::from(!stays);
+        for hit in &answer.hits {
+            let explain = hit.explain.as_ref().expect("an explanation");
+            assert_eq!(explain.relevance_weight, Some(1.0));
+            assert!(explain.relevance.is_some_and(|relevance| (relevance - hit.score).abs() < 1e-6), "{explain:?}");
+        }
+    }
+    assert!(overturned > 0, "this model knows nothing, so it must disagree somewhere");
 }
 
 #[test]

@@ -10,10 +10,13 @@ use super::{EXIT_OK, Format, output};
 use crate::config::Config;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::eval::{Bench, ConversationReport, EvalSet, Outcome, Summary, converse, outcomes, summarise};
+use crate::eval::{Bench, ConversationReport, EvalReport, EvalSet, Outcome, Summary, converse, outcomes, summarise};
 use crate::query::{ANSWERING_KINDS, Filters, Mode};
 use crate::service::{Service, load_model, load_ranker, load_reranking};
 use crate::text::Dictionaries;
+
+/// Name of all sets taken as one.
+const TOGETHER: &str = "all together";
 
 #[derive(Debug, Args)]
 pub struct EvalArguments {
@@ -29,6 +32,9 @@ pub struct EvalArguments {
     /// List the golden conversations that fail
     #[arg(long)]
     failures: bool,
+    /// Write an HTML file with the metrics and plots of precision, coverage and reliability
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 /// What `--format json` prints.
@@ -69,6 +75,7 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
     let promised = ranker.threshold(config.decision.answer_precision);
     let mut all: Vec<(String, Vec<Outcome>)> = Vec::new();
     let mut talked: Option<ConversationReport> = None;
+    let mut about: Vec<(&str, String)> = Vec::new();
     match &arguments.set {
         Some(folder) => {
             let mut set = EvalSet::load(folder)?;
@@ -78,6 +85,8 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
             let dictionaries =
                 if config.corpus.path.is_dir() { Corpus::load(&config.corpus.path)?.dictionaries } else { Dictionaries::default() };
             let bench = Bench::new(&set.corpus(&dictionaries), model)?;
+            about.push(("corpus", format!("{} ({} documents)", folder.display(), set.documents.len())));
+            about.extend(model_of(&bench));
             all.push((set.name.clone(), outcomes(&bench.generation, &ranker, &set, mode, &Filters::default())?));
         }
         None => {
@@ -93,6 +102,9 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
             let service = Service::new(&service, model)?;
             service.live().refresh()?;
             talked = Some(converse(&service, &corpus)?);
+            let path = config.corpus.path.display();
+            about.push(("corpus", format!("{path} ({} entries, hash {})", corpus.entries.len(), corpus.hash)));
+            about.extend(model_of(&bench));
             let filters = Filters { kinds: ANSWERING_KINDS.to_vec(), ..Filters::default() };
             for set in &sets {
                 all.push((set.name.clone(), outcomes(&bench.generation, &ranker, set, mode, &filters)?));
@@ -101,6 +113,20 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
     }
     let together: Vec<Outcome> = all.iter().flat_map(|(_, outcomes)| outcomes.iter().cloned()).collect();
     let total = summarise(&together, promised);
+    if let Some(path) = &arguments.report {
+        about.push(("ranker", ranker.version.clone()));
+        if !config.reranker.path.as_os_str().is_empty() {
+            about.push(("cross-encoder", format!("{}, share {}", config.reranker.path.display(), config.reranker.weight)));
+        }
+        about.push(("evidence", format!("{:?}", arguments.mode).to_lowercase()));
+        let mut sets: Vec<(String, Summary, &[Outcome])> =
+            all.iter().map(|(name, outcomes)| (name.clone(), summarise(outcomes, promised), outcomes.as_slice())).collect();
+        if all.len() > 1 {
+            sets.push((TOGETHER.to_owned(), total.clone(), &together));
+        }
+        EvalReport { about, promised: config.decision.answer_precision, sets }.write(path)?;
+        output::note(&format!("wrote {}", path.display()));
+    }
     match format {
         Format::Json => {
             let conversations =
@@ -112,7 +138,7 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
                 print(name, &summarise(outcomes, promised));
             }
             if all.len() > 1 {
-                print("all together", &total);
+                print(TOGETHER, &total);
             }
             if let Some(report) = talked {
                 let passed = report.total - report.failures.len();
@@ -124,6 +150,12 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
         }
     }
     Ok(EXIT_OK)
+}
+
+/// The model of a throw-away generation, for the report.
+fn model_of(bench: &Bench) -> [(&'static str, String); 1] {
+    let model = &bench.generation.manifest.model;
+    [("model", format!("{}, fingerprint {}", model.name, model.fingerprint))]
 }
 
 fn print(name: &str, s: &Summary) {

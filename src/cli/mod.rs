@@ -1,8 +1,10 @@
 //! The command line: one file a verb, flags in `Arguments`. Results go to standard output, everything else to standard
 //! error. This room never imports `http`, but for `serve`, which starts it.
 
+mod analyze;
 mod check;
 mod eval;
+mod explain;
 mod generations;
 mod index;
 mod model;
@@ -65,7 +67,8 @@ struct Global {
 enum Format {
     /// For people
     Text,
-    /// For programs; `search`, `suggest`, `answer` and `check-text` print what the endpoint of the same name answers
+    /// For programs; `search`, `suggest`, `answer`, `analyze` and `check-text` print what the endpoint of the same name answers,
+    /// `explain` what `search` answers with `explain` and `expect`
     Json,
 }
 
@@ -81,6 +84,10 @@ enum Command {
     },
     /// Search the published generation
     Search(query::SearchArguments),
+    /// Show why results stand where they do, and which stage lost an expected entry
+    Explain(explain::ExplainArguments),
+    /// Show how a text is read: its tokens in the index and in a query
+    Analyze(analyze::AnalyzeArguments),
     /// Suggest replies to a customer's words
     Suggest(query::SuggestArguments),
     /// Answer a customer's words as a chatbot would: one text, or why there is none
@@ -151,6 +158,8 @@ fn dispatch(arguments: Arguments) -> Result<u8> {
         Command::Check => check::run(&config, format),
         Command::Index { force } => index::run(&config, force, format),
         Command::Search(arguments) => query::search(&config, &arguments, format),
+        Command::Explain(arguments) => explain::run(&config, &arguments, format),
+        Command::Analyze(arguments) => analyze::run(&config, &arguments, format),
         Command::Suggest(arguments) => query::suggest(&config, &arguments, format),
         Command::Answer(arguments) => query::answer(&config, &arguments, format),
         Command::CheckText(arguments) => check::text(&config, &arguments, format),

@@ -18,6 +18,16 @@ pub struct SearchArguments {
     /// How many hits
     #[arg(long, default_value_t = 10)]
     top_k: i64,
+    #[command(flatten)]
+    restrictions: Restrictions,
+    /// Show the evidence behind each score
+    #[arg(long)]
+    explain: bool,
+}
+
+/// What may be found.
+#[derive(Debug, Clone, Args)]
+pub struct Restrictions {
     /// Kinds to search, separated by commas: faq, manual, script, risk
     #[arg(long, value_delimiter = ',', value_parser = kind)]
     kinds: Vec<Kind>,
@@ -36,9 +46,15 @@ pub struct SearchArguments {
     /// The day for which entries must be valid, such as 2026-11-11
     #[arg(long)]
     as_of: Option<Moment>,
-    /// Show the evidence behind each score
-    #[arg(long)]
-    explain: bool,
+}
+
+impl Restrictions {
+    /// A search for `text` under these restrictions.
+    pub(super) fn request(&self, text: &str) -> SearchRequest {
+        let Restrictions { kinds, products, channels, tags, score_threshold, as_of } = self.clone();
+        let filters = SearchFilters { products, channels, tags };
+        SearchRequest { query: text.to_owned(), kinds, filters, score_threshold, as_of, ..SearchRequest::default() }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -97,17 +113,9 @@ pub(super) fn new_id() -> String {
 /// Searches and prints.
 pub fn search(config: &Config, arguments: &SearchArguments, format: Format) -> Result<u8> {
     let request = SearchRequest {
-        query: arguments.text.clone(),
         top_k: Some(arguments.top_k),
-        kinds: arguments.kinds.clone(),
-        filters: SearchFilters {
-            products: arguments.products.clone(),
-            channels: arguments.channels.clone(),
-            tags: arguments.tags.clone(),
-        },
-        score_threshold: arguments.score_threshold,
-        as_of: arguments.as_of,
         explain: arguments.explain,
+        ..arguments.restrictions.request(&arguments.text)
     };
     let response = open(config)?.search(&request, &new_id())?;
     if format == Format::Json {
@@ -196,12 +204,12 @@ pub fn answer(config: &Config, arguments: &SuggestArguments, format: Format) -> 
     Ok(EXIT_OK)
 }
 
-fn place(source: &SourceRef) -> String {
+pub(super) fn place(source: &SourceRef) -> String {
     let section = if source.section.is_empty() { String::new() } else { format!(" ({})", source.section.join(" > ")) };
     format!("{} {}:{}{section}", source.entry_id, source.file, source.line)
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     const SHOWN: usize = 80;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= SHOWN { line } else { format!("{}…", line.chars().take(SHOWN).collect::<String>()) }

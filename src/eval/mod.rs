@@ -3,12 +3,14 @@
 
 mod conversations;
 mod metrics;
+mod report;
 mod run;
 mod set;
 mod tune;
 
 pub use conversations::{ConversationReport, converse};
 pub use metrics::{Outcome, Summary, precision_by_coverage, reliability, summarise};
+pub use report::EvalReport;
 pub use run::{Bench, outcomes};
 pub use set::EvalSet;
 pub use tune::{Example, examples, train};

@@ -19,7 +19,7 @@ use super::extract::json;
 use super::metrics::Metrics;
 use super::middleware::{RequestId, WholeBody, guard};
 use crate::error::Result;
-use crate::service::{CheckRequest, SearchRequest, Service, SuggestRequest};
+use crate::service::{AnalyzeRequest, CheckRequest, SearchRequest, Service, SuggestRequest};
 
 /// What handlers share.
 pub struct AppState {
@@ -40,6 +40,7 @@ pub fn app(service: Arc<Service>) -> Router {
         .route("/v1/answer", post(answer))
         .route(dify::PATH, post(dify::retrieval))
         .route("/v1/check", post(check))
+        .route("/v1/analyze", post(analyze))
         .route("/v1/entries/{id}", get(entry))
         .route("/v1/status", get(status))
         .route("/healthz", get(healthz))
@@ -87,6 +88,10 @@ async fn suggest(State(state): Shared, Extension(id): Extension<RequestId>, Exte
 
 async fn check(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {
     with_body(id, body, move |request: CheckRequest, id| state.service.check(&request, id)).await
+}
+
+async fn analyze(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {
+    with_body(id, body, move |request: AnalyzeRequest, id| state.service.analyze(&request, id)).await
 }
 
 async fn answer(State(state): Shared, Extension(id): Extension<RequestId>, Extension(body): Extension<WholeBody>) -> Response {

@@ -1,20 +1,28 @@
 //! The query service: from a customer's words to ranked, explained candidates. [`search`] reads as the list of stages. It
 //! never imports `http` or `cli`, and it takes its generation as an argument.
 
+mod diagnose;
+mod explain;
 mod features;
 mod filter;
 mod highlight;
 mod ranker;
+mod read;
 mod rerank;
 mod retrieve;
 
+pub use diagnose::{ChannelStanding, Diagnosis, Difference, NegativePart, Rival, Shared, Stage, Thresholds, diagnose};
+pub use explain::{Explanation, FeaturePart, explain};
 pub use features::{FEATURES, Features, Judged};
-pub use filter::Filters;
+pub use filter::{Filters, Refusal};
 pub use highlight::highlights;
 pub(crate) use ranker::logistic;
 pub use ranker::{Calibration, Ranker, margin};
+pub use read::{Readings, read};
 pub use rerank::Reranking;
+pub use retrieve::Expansion;
 
+use retrieve::PoolSizes;
 use serde::Serialize;
 
 use crate::corpus::{Date, Kind};
@@ -22,7 +30,7 @@ use crate::embedding::Role;
 use crate::error::{Error, Result};
 use crate::generation::{Generation, UnitField};
 use crate::lexical::Channel;
-use crate::text::{Tokens, normalise};
+use crate::text::{Correction, Tokens, apply, normalise};
 
 /// Longest query, in characters.
 pub const MAX_QUERY_CHARS: usize = 2_000;
@@ -70,6 +78,12 @@ pub struct Hit {
     pub target: u32,
     /// Final score, from 0 to 1; results are ordered by it.
     pub score: f32,
+    /// What the ranker made of the evidence: the weighted sum of the features where both sides are used.
+    pub ranking_score: f32,
+    /// Distance to the best rival's ranking score, as [`margin`] has it.
+    pub margin: f32,
+    /// What a cross-encoder made of it, 0 if it was not read; none without a cross-encoder.
+    pub relevance: Option<f32>,
     /// Calibrated probability that this is a right answer.
     pub confidence: f32,
     /// Keyword evidence, from 0 to 1: the share of the query's weight that the best unit covers.
@@ -124,18 +138,30 @@ pub struct Understood {
 /// # Errors
 /// [`Error::InvalidRequest`] if it is empty or longer than [`MAX_QUERY_CHARS`].
 pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
-    let length = text.chars().count();
-    if text.trim().is_empty() {
-        return Err(Error::InvalidRequest("query is empty; send the customer's words".into()));
-    }
-    if length > MAX_QUERY_CHARS {
-        return Err(Error::InvalidRequest(format!("query has {length} characters; the limit is {MAX_QUERY_CHARS}")));
-    }
-    let known = |pair: &str| generation.tokens.knows(Channel::Bigrams, pair);
-    let corrected = generation.corrector.correct(&normalise(text), &generation.analyzer, known);
+    check_length("query", text)?;
+    let normalised = normalise(text);
+    let corrected = apply(&normalised, &corrections(generation, &normalised));
     let text = corrected.as_deref().unwrap_or(text);
     let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
     Ok(Understood { tokens: generation.analyzer.analyze(text), text: text.to_owned(), vector, corrected })
+}
+
+/// Checks that `text`, the request's field `name`, is neither empty nor too long.
+fn check_length(name: &str, text: &str) -> Result<()> {
+    let length = text.chars().count();
+    if text.trim().is_empty() {
+        return Err(Error::InvalidRequest(format!("{name} is empty; send the customer's words")));
+    }
+    if length > MAX_QUERY_CHARS {
+        return Err(Error::InvalidRequest(format!("{name} has {length} characters; the limit is {MAX_QUERY_CHARS}")));
+    }
+    Ok(())
+}
+
+/// Misspelt words of a normalised query with what they are read as.
+fn corrections(generation: &Generation, normalised: &str) -> Vec<Correction> {
+    let known = |pair: &str| generation.tokens.knows(Channel::Bigrams, pair);
+    generation.corrector.corrections(normalised, &generation.analyzer, known)
 }
 
 /// Searches `generation`.
@@ -156,12 +182,15 @@ pub fn search_understood(generation: &Generation, ranker: &Ranker, understood: &
         return Err(Error::InvalidRequest(format!("top_k is {}; use 1 to {MAX_TOP_K}", query.top_k)));
     }
     let judged = judge(generation, understood, query)?;
-    let mut hits = ranker.rank(generation, &judged, query.mode);
-    if query.mode == Mode::Hybrid {
-        hits = ranker.rerank(generation, &understood.text, hits)?;
-    }
+    let mut hits = order(generation, ranker, understood, &judged, query.mode)?;
     hits.truncate(query.top_k);
     Ok(Found { hits, tokens: understood.tokens.clone(), candidates: judged.len() })
+}
+
+/// Orders all candidates, best first.
+fn order(generation: &Generation, ranker: &Ranker, understood: &Understood, judged: &[Judged], mode: Mode) -> Result<Vec<Hit>> {
+    let hits = ranker.rank(generation, judged, mode);
+    if mode == Mode::Hybrid { ranker.rerank(generation, &understood.text, hits) } else { Ok(hits) }
 }
 
 /// Retrieves candidates and measures the evidence for each, in order of target; what a ranker is trained on.
@@ -171,8 +200,8 @@ pub fn search_understood(generation: &Generation, ranker: &Ranker, understood: &
 pub fn judge(generation: &Generation, understood: &Understood, query: &Query) -> Result<Vec<Judged>> {
     let allowed = filter::allowed(generation, &query.filters, query.as_of);
     let Understood { tokens, vector, .. } = understood;
-    let candidates = retrieve::retrieve(generation, tokens, vector, allowed.as_ref(), query.mode)?;
-    Ok(features::compute(generation, tokens, vector, &candidates))
+    let pools = retrieve::pools(generation, tokens, vector, allowed.as_ref(), query.mode, PoolSizes::OF_A_SEARCH)?;
+    Ok(features::compute(generation, tokens, vector, &retrieve::gather(generation, &pools)))
 }
 
 /// The kinds of entries that answer a customer.

@@ -111,6 +111,16 @@ impl Ranker {
         }
     }
 
+    /// Weights of all features in score and confidence, in the order of [`FEATURES`].
+    pub(super) fn ordered(&self) -> (&[f32], &[f32]) {
+        (&self.ordered, &self.calibration.ordered)
+    }
+
+    /// The cross-encoder's share, if there is one.
+    pub(super) fn reranking_weight(&self) -> Option<f32> {
+        self.reranking.as_ref().map(|reranking| reranking.weight)
+    }
+
     fn score(&self, features: &Features, mode: Mode) -> f32 {
         match mode {
             Mode::Lexical => features.bm25.max(LEXICAL_BODY * features.bm25_body),
@@ -138,6 +148,9 @@ impl Ranker {
                 };
                 Hit {
                     target: j.target,
+                    ranking_score: score,
+                    margin: margin(score, rival),
+                    relevance: None,
                     score: if mode == Mode::Hybrid {
                         logistic((score - SCORE_MIDDLE) / SCORE_SCALE)
                     } else {

@@ -30,6 +30,7 @@ impl Reranking {
         let relevance = self.model.relevance(text, &texts)?;
         let all = relevance.into_iter().chain(std::iter::repeat(0.0));
         for (hit, relevance) in hits.iter_mut().zip(all) {
+            hit.relevance = Some(relevance);
             for value in [&mut hit.score, &mut hit.confidence] {
                 *value = (1.0 - self.weight) * *value + self.weight * relevance;
             }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::Mode;
 use super::filter::Allowed;
 use crate::error::Result;
@@ -28,15 +30,39 @@ pub(super) struct Candidate {
     pub body_bm25: f32,
 }
 
-/// Proposes candidates, in order of target.
-pub(super) fn retrieve(
+/// The best units of each side with their scores, best first.
+pub(super) struct Pools {
+    /// Phrasings by BM25.
+    pub phrases: Vec<(u32, f32)>,
+    /// Passages by BM25.
+    pub passages: Vec<(u32, f32)>,
+    /// Units by cosine.
+    pub vectors: Vec<(u32, f32)>,
+}
+
+/// How many units each pool keeps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PoolSizes {
+    pub phrases: usize,
+    pub passages: usize,
+    pub vectors: usize,
+}
+
+impl PoolSizes {
+    /// The sizes of a search.
+    pub const OF_A_SEARCH: PoolSizes = PoolSizes { phrases: PHRASE_POOL, passages: BODY_POOL, vectors: PHRASE_POOL };
+}
+
+/// Asks each side for its best units.
+pub(super) fn pools(
     generation: &Generation,
     tokens: &Tokens,
     vector: &[f32],
     allowed: Option<&Allowed>,
     mode: Mode,
-) -> Result<Vec<Candidate>> {
-    let expansions: Vec<(String, f32)> = expand(generation, tokens);
+    sizes: PoolSizes,
+) -> Result<Pools> {
+    let expansions: Vec<(String, f32)> = expand(generation, tokens).into_iter().map(|e| (e.word, e.weight)).collect();
     let query = LexicalQuery { tokens, expansions: &expansions };
     let lexical = |part, limit| match mode {
         Mode::Vector => Ok(Vec::new()),
@@ -44,39 +70,54 @@ pub(super) fn retrieve(
     };
     let by_vector = || match mode {
         Mode::Lexical => Vec::new(),
-        _ => generation.vectors.search(vector, PHRASE_POOL, Some(&searchable_mask(generation, allowed))),
+        _ => generation.vectors.search(vector, sizes.vectors, Some(&searchable_mask(generation, allowed))),
     };
-    let by_keywords = || (lexical(Part::Phrase, PHRASE_POOL), lexical(Part::Body, BODY_POOL));
+    let by_keywords = || (lexical(Part::Phrase, sizes.phrases), lexical(Part::Body, sizes.passages));
     // Waking another thread takes longer than looking through a small corpus, and much longer on a busy machine.
-    let ((phrases, bodies), nearest) = match generation.units.len() < PARALLEL_UNITS {
+    let ((phrases, passages), vectors) = match generation.units.len() < PARALLEL_UNITS {
         true => (by_keywords(), by_vector()),
         false => rayon::join(by_keywords, by_vector),
     };
+    Ok(Pools { phrases: phrases?, passages: passages?, vectors })
+}
 
+/// Gathers the units of the pools by target, in order of target.
+pub(super) fn gather(generation: &Generation, pools: &Pools) -> Vec<Candidate> {
     let mut found: BTreeMap<u32, Candidate> = BTreeMap::new();
     let mut candidate = |unit: u32, update: &dyn Fn(&mut Candidate)| {
         let target = generation.units[unit as usize].target;
         update(found.entry(target).or_insert(Candidate { target, ..Candidate::default() }));
     };
-    for (unit, score) in phrases? {
+    for &(unit, score) in &pools.phrases {
         candidate(unit, &|c| c.phrase_bm25 = c.phrase_bm25.max(score));
     }
-    for (unit, score) in bodies? {
+    for &(unit, score) in &pools.passages {
         candidate(unit, &|c| c.body_bm25 = c.body_bm25.max(score));
     }
-    for (unit, _) in nearest {
+    for &(unit, _) in &pools.vectors {
         candidate(unit, &|_| {});
     }
-    Ok(found.into_values().collect())
+    found.into_values().collect()
+}
+
+/// A word that is searched besides those of the query.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Expansion {
+    /// The word.
+    pub word: String,
+    /// The word of the query it stands for.
+    pub of: String,
+    /// Its weight, relative to the word that was written.
+    pub weight: f32,
 }
 
 /// Synonyms of the query's words that the query does not contain itself.
-fn expand(generation: &Generation, tokens: &Tokens) -> Vec<(String, f32)> {
-    let mut out: Vec<(String, f32)> = Vec::new();
+pub(super) fn expand(generation: &Generation, tokens: &Tokens) -> Vec<Expansion> {
+    let mut out: Vec<Expansion> = Vec::new();
     for word in &tokens.words {
         for synonym in generation.analyzer.synonyms(word) {
-            if !tokens.words.contains(synonym) && !out.iter().any(|(known, _)| known == synonym) {
-                out.push((synonym.clone(), SYNONYM_WEIGHT));
+            if !tokens.words.contains(synonym) && !out.iter().any(|known| known.word == *synonym) {
+                out.push(Expansion { word: synonym.clone(), of: word.clone(), weight: SYNONYM_WEIGHT });
             }
         }
     }

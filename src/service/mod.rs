@@ -1,12 +1,14 @@
 //! The application: what each endpoint and each command does, in one place, so that `POST /v1/search` and `yingda search
 //! --format json` give the same answer. It knows requests as data; it knows neither HTTP nor terminals.
 
+mod analyze;
 mod answer;
 mod check;
 mod conversation;
 mod decide;
 mod dify;
 mod dify_condition;
+mod explain;
 mod find;
 mod guard;
 mod risk;
@@ -15,8 +17,10 @@ mod suggest;
 mod wire;
 mod wire_answer;
 
+pub use analyze::{AnalyzeRequest, AnalyzeResponse};
 pub use dify::{KNOWLEDGE_ID, Record, RetrievalRequest, RetrievalResponse, RetrievalSetting};
 pub use dify_condition::{Condition, MetadataCondition, OneOrMany};
+pub use explain::DiagnosisReport;
 pub use wire::*;
 pub use wire_answer::*;
 

@@ -4,7 +4,7 @@ use super::{Matched, Metadata, SearchHit, SearchRequest, SearchResponse, Service
 use crate::corpus::{Entry, EntryBody};
 use crate::error::{Error, Result};
 use crate::generation::{Generation, plain_template};
-use crate::query::{self, FEATURES, Features, Filters, Found, Hit, MAX_TOP_K, Query};
+use crate::query::{self, Explanation, FEATURES, Features, Filters, Found, Hit, MAX_TOP_K, Query};
 
 /// Hits if the request names no number.
 const DEFAULT_TOP_K: usize = 10;
@@ -31,15 +31,24 @@ impl Service {
             },
             ..Query::new(&request.query, top_k(request.top_k, DEFAULT_TOP_K)?, self.day(request.as_of))
         };
-        let found = query::search(&generation, &self.ranker, &query)?;
+        let understood = query::understand(&generation, &query.text)?;
+        let found = query::search_understood(&generation, &self.ranker, &understood, &query)?;
         let threshold = request.score_threshold.unwrap_or(0.0);
         let hits = found
             .hits
             .iter()
-            .filter(|hit| hit.score >= threshold)
-            .map(|hit| describe(&generation, &found, hit, request.explain))
+            .enumerate()
+            .filter(|(_, hit)| hit.score >= threshold)
+            .map(|(at, hit)| {
+                let explain = request.explain.then(|| query::explain(&self.ranker, hit, at + 1));
+                describe(&generation, &found, hit, explain)
+            })
             .collect();
-        Ok(SearchResponse { request_id: request_id.to_owned(), generation: generation.id().to_owned(), hits })
+        let diagnosis = match &request.expect {
+            None => None,
+            Some(id) => Some(self.diagnose(&generation, &understood, &query, id, threshold)?),
+        };
+        Ok(SearchResponse { request_id: request_id.to_owned(), generation: generation.id().to_owned(), hits, diagnosis })
     }
 
     pub(super) fn day(&self, as_of: Option<crate::reply::Moment>) -> crate::corpus::Date {
@@ -58,7 +67,7 @@ pub(super) fn top_k(requested: Option<i64>, default: usize) -> Result<usize> {
     }
 }
 
-fn describe(generation: &Generation, found: &Found, hit: &Hit, explain: bool) -> SearchHit {
+fn describe(generation: &Generation, found: &Found, hit: &Hit, explain: Option<Explanation>) -> SearchHit {
     let target = &generation.targets[hit.target as usize];
     let entry = &generation.entries[target.entry as usize];
     let matched = matched(generation, hit);
@@ -82,7 +91,8 @@ fn describe(generation: &Generation, found: &Found, hit: &Hit, explain: bool) ->
             channels: entry.channels.clone(),
             related: entry.related.clone(),
         },
-        features: explain.then(|| named(&hit.features)),
+        features: explain.as_ref().map(|_| named(&hit.features)),
+        explain,
     }
 }
 

@@ -3,12 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::explain::DiagnosisReport;
 use super::wire_answer::{CourtesyReply, HandoffReply, Reason, RelatedEntry};
 use crate::compliance::{Verdict, Violation};
 use crate::corpus::{Channel, Kind, Step};
 use crate::emotion::EmotionReading;
 use crate::generation::{Counts, ModelInfo, UnitField};
-use crate::query::Decision;
+use crate::query::{Decision, Explanation};
 use crate::reply::{Clarify, Context, Moment};
 use crate::risk::RiskAssessment;
 
@@ -36,6 +37,8 @@ pub struct SearchRequest {
     /// Adds the evidence behind each score.
     #[serde(default)]
     pub explain: bool,
+    /// Id of an entry that was expected; adds what became of it.
+    pub expect: Option<String>,
 }
 
 /// Restrictions of a search; an empty list allows all.
@@ -59,6 +62,9 @@ pub struct SearchResponse {
     pub generation: String,
     /// Hits, best first.
     pub hits: Vec<SearchHit>,
+    /// What became of the entry that was expected, if the request names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<DiagnosisReport>,
 }
 
 /// One hit.
@@ -91,6 +97,9 @@ pub struct SearchHit {
     /// The evidence by name, if `explain` was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub features: Option<serde_json::Map<String, serde_json::Value>>,
+    /// How score and confidence come about, if `explain` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Explanation>,
 }
 
 /// The text of an entry that speaks most for it.

@@ -3,6 +3,7 @@
 //! clean question must come out as it went in.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use pinyin::ToPinyin;
@@ -26,6 +27,17 @@ static SYLLABLES: LazyLock<HashSet<&'static str>> =
 #[derive(Debug, Default)]
 pub struct Corrector {
     by_sound: HashMap<String, String>,
+}
+
+/// A misspelt word and the word of the corpus that it is read as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    /// Where it stands in the normalised text, in bytes.
+    pub bytes: Range<usize>,
+    /// The word that sounds the same.
+    pub read_as: String,
+    /// True if it was written in latin letters, at least in part.
+    pub latin: bool,
 }
 
 /// A character or a syllable in latin letters.
@@ -54,13 +66,13 @@ impl Corrector {
         Corrector { by_sound: best.into_iter().map(|(sound, (_, word))| (sound, word.clone())).collect() }
     }
 
-    /// The normalised `text` with misspelt words put right; `None` if nothing is to be changed. `known` says whether two
-    /// neighbouring characters stand together anywhere in the corpus.
-    pub fn correct(&self, text: &str, analyzer: &Analyzer, known: impl Fn(&str) -> bool) -> Option<String> {
+    /// The misspelt words of the normalised `text`, in order, with what they are read as. `known` says whether two neighbouring
+    /// characters stand together anywhere in the corpus.
+    pub fn corrections(&self, text: &str, analyzer: &Analyzer, known: impl Fn(&str) -> bool) -> Vec<Correction> {
         let pieces = pieces(text);
         let loose = loose_characters(text, analyzer);
-        let mut out = String::new();
-        let (mut at, mut copied) = (0, 0);
+        let mut out = Vec::new();
+        let mut at = 0;
         while at < pieces.len() {
             let longest = MAX_SYLLABLES.min(pieces.len() - at);
             let found = (2..=longest).rev().find_map(|length| {
@@ -84,25 +96,36 @@ impl Corrector {
                         && !pairs.iter().any(|pair| known(pair))
                         && window.iter().all(|piece| loose.contains(&piece.start))
                 };
-                acceptable.then_some((length, word))
+                acceptable.then_some((length, word, latin))
             });
             match found {
-                Some((length, word)) => {
+                Some((length, word, latin)) => {
                     let last = &pieces[at + length - 1];
-                    out.push_str(&text[copied..pieces[at].start]);
-                    out.push_str(word);
-                    copied = last.start + last.surface.len();
+                    let bytes = pieces[at].start..last.start + last.surface.len();
+                    out.push(Correction { bytes, read_as: word.clone(), latin });
                     at += length;
                 }
                 None => at += 1,
             }
         }
-        if copied == 0 {
-            return None;
-        }
-        out.push_str(&text[copied..]);
-        Some(out)
+        out
     }
+}
+
+/// The normalised `text` with `corrections`, which are in order, put in; `None` if there are none.
+pub fn apply(text: &str, corrections: &[Correction]) -> Option<String> {
+    if corrections.is_empty() {
+        return None;
+    }
+    let mut out = String::new();
+    let mut copied = 0;
+    for correction in corrections {
+        out.push_str(&text[copied..correction.bytes.start]);
+        out.push_str(&correction.read_as);
+        copied = correction.bytes.end;
+    }
+    out.push_str(&text[copied..]);
+    Some(out)
 }
 
 /// The sound of a word of two to four Chinese characters, syllables separated by blanks.

@@ -6,11 +6,13 @@
 
 mod correct;
 mod dictionary;
+mod inspect;
 mod normalise;
 mod segment;
 
-pub use correct::Corrector;
+pub use correct::{Correction, Corrector, apply};
 pub use dictionary::{Dictionaries, DictionaryProblem};
+pub use inspect::{CharSpan, DictionaryName, Inspected, InspectedToken, LeftOut};
 pub use normalise::{Normalised, is_cjk, normalise, normalise_with_map};
 pub use segment::{Analyzer, Tokens, units};
 

@@ -92,23 +92,34 @@ impl Analyzer {
     }
 
     fn words(&self, normalised: &str) -> Vec<String> {
+        self.all_words(normalised).into_iter().filter(|(_, kept)| *kept).map(|(word, _)| word.to_owned()).collect()
+    }
+
+    /// Words in search mode as parts of `normalised`, in order; false for those that are left out as stop words.
+    pub(super) fn all_words<'t>(&self, normalised: &'t str) -> Vec<(&'t str, bool)> {
         let mut words = Vec::new();
         for run in runs(normalised) {
             if run.chars().next().is_some_and(is_cjk) {
                 for token in self.jieba.tokenize(run, TokenizeMode::Search, true) {
-                    if !self.dictionaries.stop_words.contains(token.word) {
-                        words.push(token.word.to_owned());
-                    }
+                    words.push((token.word, !self.dictionaries.stop_words.contains(token.word)));
                 }
             } else {
-                words.push(run.to_owned());
+                words.push((run, true));
                 let parts = alphanumeric_parts(run);
                 if parts.len() > 1 {
-                    words.extend(parts.into_iter().map(str::to_owned));
+                    words.extend(parts.into_iter().map(|part| (part, true)));
                 }
             }
         }
         words
+    }
+
+    /// Words without overlaps as parts of `normalised`, in order, as the words in search mode are made from them.
+    pub(super) fn whole_words<'t>(&self, normalised: &'t str) -> Vec<&'t str> {
+        runs(normalised)
+            .into_iter()
+            .flat_map(|run| if run.chars().next().is_some_and(is_cjk) { self.cut(run) } else { vec![run] })
+            .collect()
     }
 }
 
