@@ -75,26 +75,15 @@
 //!    `lexical` or `embedding`.
 //! 6. [`compliance`]: faults of a draft, and of the corpus' own texts. Needs neither model nor index.
 //! 7. [`emotion`]: what a customer feels, from a lexicon. Needs neither model nor index.
-<<<<<<< HEAD
 //! 8. [`dialogue`]: reading a conversation: questions, follow-ups, what the customer told, courtesies, the wish for a person.
 //!    Knows neither entries nor rankings, and never searches.
 //! 9. [`lexical`]: keyword search. tantivy appears here only.
 //! 10. [`embedding`]: the model behind a trait, vector search, cross-encoders, and the one place that downloads (`hub`, on
 //!     request). candle appears here only.
 //! 11. [`generation`]: units of search, build, publication, opening with everything compiled, the live holder.
-//! 12. [`query`]: from words to ranked, explained candidates. Never imports `http` or `cli`, and knows no conversations.
-//! 13. [`risk`]: which risk rules a conversation raises, by words and by nearness in meaning. Ranks no answers.
-=======
-//! 8. [`lexical`]: keyword search. tantivy appears here only.
-//! 9. [`embedding`]: the model behind a trait, vector search, cross-encoders, and the one place that downloads (`hub`, on
-//!    request). candle appears here only.
-//! 10. [`generation`]: units of search, build, publication, opening with everything compiled, the live holder.
-//! 11. [`query`]: from words to ranked, explained candidates, and which stage lost an entry that was expected. Never imports
+//! 12. [`query`]: from words to ranked, explained candidates, and which stage lost an entry that was expected. Never imports
 //!     `http` or `cli`, and knows no conversations.
-//! 12. [`risk`]: which risk rules a conversation raises, by words and by nearness in meaning. Ranks no answers.
-//! 13. [`dialogue`]: reading a conversation: questions, follow-ups, what the customer told, courtesies, the wish for a person.
-//!     Knows neither entries nor rankings, and never searches.
->>>>>>> w-a
+//! 13. [`risk`]: which risk rules a conversation raises, by words and by nearness in meaning. Ranks no answers.
 //! 14. [`reply`]: which answer applies, its template filled in, the tone and length of a channel, and the question to ask where
 //!     candidates cannot be told apart. Does not search.
 //! 15. [`eval`]: labelled sets, metrics, reports, training of the ranker; through the real pipeline.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Description, Embedder, Role};
+use super::{Description, Embedder, Places, Role};
 use crate::error::Result;
 
 /// Queries that are remembered at least; twice as many at most.
@@ -81,6 +81,10 @@ impl<E: Embedder> Embedder for Cached<E> {
         Ok(vectors)
     }
 
+    fn places(&self, text: &str, limit: usize) -> Places {
+        self.inner.places(text, limit)
+    }
+
     fn description(&self) -> Description {
         self.inner.description()
     }
@@ -101,6 +105,10 @@ impl Embedder for Box<dyn Embedder> {
 
     fn embed(&self, texts: &[&str], role: Role) -> Result<Vec<Vec<f32>>> {
         self.as_ref().embed(texts, role)
+    }
+
+    fn places(&self, text: &str, limit: usize) -> Places {
+        self.as_ref().places(text, limit)
     }
 
     fn description(&self) -> Description {

@@ -9,6 +9,7 @@ mod encoder;
 mod glance;
 pub mod hub;
 mod ngram;
+mod places;
 mod pooling;
 mod recipe;
 mod rerank;
@@ -18,6 +19,7 @@ mod transformer;
 mod vectors;
 
 pub use glance::{Glance, glance};
+pub use places::{Agreement, Places};
 pub use pooling::Pooling;
 pub use recipe::Overrides;
 pub use rerank::{Reranker, load_reranker};
@@ -58,6 +60,12 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// If the model's arithmetic fails, which a loaded model should never do.
     fn embed(&self, texts: &[&str], role: Role) -> Result<Vec<Vec<f32>>>;
+
+    /// `text` place by place, at most the first `limit` places; empty where the model cannot say what stands at a place without
+    /// reading the whole text (transformers) or where it was not trained for it.
+    fn places(&self, _text: &str, _limit: usize) -> Places {
+        Places::default()
+    }
 
     /// How the model reads texts.
     fn description(&self) -> Description {

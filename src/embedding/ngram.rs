@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 
-use super::{Description, Embedder, Role, fingerprint, to_unit_norm};
+use super::{Description, Embedder, Places, Role, fingerprint, to_unit_norm};
 use crate::error::{Error, Result};
 use crate::text::{normalise, units};
 
@@ -29,6 +29,9 @@ struct Config {
     max_units: usize,
     #[serde(default)]
     name: Option<String>,
+    /// Numbers of leading values that can be used alone.
+    #[serde(default)]
+    matryoshka_dims: Vec<usize>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +54,16 @@ pub struct NgramModel {
     unknown: u32,
     /// `[vocabulary, hidden_size]`, half precision.
     table: Tensor,
+    /// The leading `place_width` values of each row, for comparing places.
+    place_table: Vec<f32>,
+    place_width: usize,
+}
+
+/// A feature of a text: a row of the table, and the first and last unit of its n-gram.
+struct Feature {
+    row: u32,
+    first: usize,
+    last: usize,
 }
 
 impl NgramModel {
@@ -86,22 +99,25 @@ impl NgramModel {
             .or_else(|| folder.file_name().map(|name| name.to_string_lossy().into_owned()))
             .unwrap_or_else(|| MODEL_TYPE.to_owned());
         let fingerprint = fingerprint(folder, &["config.json", "tokenizer.json", "model.safetensors"].map(PathBuf::from), "")?;
-        Ok(NgramModel { config, name, fingerprint, vocabulary: vocab, unknown, table })
+        let width = config.matryoshka_dims.iter().copied().filter(|&dims| dims > 0).fold(config.hidden_size, usize::min);
+        let leading = table.narrow(1, 0, width).and_then(|t| t.to_dtype(DType::F32)?.contiguous()?.flatten_all()?.to_vec1::<f32>());
+        let place_table = leading.map_err(|error| bad(error.to_string()))?;
+        Ok(NgramModel { config, name, fingerprint, vocabulary: vocab, unknown, table, place_table, place_width: width })
     }
 
-    /// Rows of the table for all features of `text`, in order of their end, shorter ones first.
-    fn features(&self, text: &str, out: &mut Vec<u32>) {
+    /// All features of the first `limit` units of `text`, in order of their end, shorter ones first, and the number of units.
+    fn features(&self, text: &str, limit: usize) -> (Vec<Feature>, usize) {
         let text = normalise(text);
-        let first = out.len();
+        let mut out = Vec::new();
         let mut parts = units(&text);
-        parts.truncate(self.config.max_units);
+        parts.truncate(limit.min(self.config.max_units));
         for end in 0..parts.len() {
             let stop = parts[end].0 + parts[end].1.len();
             let mut begin = end;
             for _ in 0..self.config.max_ngram {
                 let start = parts[begin].0;
                 if let Some(&row) = self.vocabulary.get(&text[start..stop]) {
-                    out.push(row);
+                    out.push(Feature { row, first: begin, last: end });
                 }
                 if begin == 0 || parts[begin - 1].0 + parts[begin - 1].1.len() != start {
                     break;
@@ -109,16 +125,17 @@ impl NgramModel {
                 begin -= 1;
             }
         }
-        if out.len() == first && !parts.is_empty() {
-            out.push(self.unknown);
+        if out.is_empty() && !parts.is_empty() {
+            out.push(Feature { row: self.unknown, first: 0, last: parts.len() - 1 });
         }
+        (out, parts.len())
     }
 
     fn embed_batch(&self, texts: &[&str]) -> candle_core::Result<Vec<Vec<f32>>> {
         let mut rows = Vec::new();
         let mut owners = Vec::new();
         for (text_number, text) in texts.iter().enumerate() {
-            self.features(text, &mut rows);
+            rows.extend(self.features(text, usize::MAX).0.into_iter().map(|feature| feature.row));
             owners.resize(rows.len(), text_number as u32);
         }
         if rows.is_empty() {
@@ -154,6 +171,26 @@ impl Embedder for NgramModel {
         }
         let batches: Vec<Vec<Vec<f32>>> = texts.par_chunks(BATCH).map(batch).collect::<Result<_>>()?;
         Ok(batches.into_iter().flatten().collect())
+    }
+
+    fn places(&self, text: &str, limit: usize) -> Places {
+        let (features, count) = self.features(text, limit);
+        let width = self.place_width;
+        // An n-gram speaks for its units and their neighbours. Sums of stretches as differences: a row is added where its stretch
+        // begins and taken away behind its end.
+        let mut sums = vec![0.0_f32; (count + 1) * width];
+        for Feature { row, first, last } in features {
+            let (from, until) = (first.saturating_sub(1), (last + 2).min(count));
+            let share = 1.0 / (last - first + 3) as f32;
+            let vector = &self.place_table[row as usize * width..][..width];
+            sums[from * width..].iter_mut().zip(vector).for_each(|(sum, value)| *sum += share * value);
+            sums[until * width..].iter_mut().zip(vector).for_each(|(sum, value)| *sum -= share * value);
+        }
+        for at in width..count * width {
+            sums[at] += sums[at - width];
+        }
+        sums.truncate(count * width);
+        Places::new(width, sums)
     }
 
     fn description(&self) -> Description {

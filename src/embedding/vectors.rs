@@ -136,7 +136,7 @@ fn best(scored: impl Iterator<Item = (u32, f32)>, limit: usize) -> Vec<(u32, f32
 const SUMS: usize = 32;
 
 /// Dot product in [`SUMS`] running sums: the same order of additions whatever the machine and its thread count.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0_f32; SUMS];
     let (a_chunks, b_chunks) = (a.chunks_exact(SUMS), b.chunks_exact(SUMS));
     let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(x, y)| x * y).sum();

@@ -1,10 +1,10 @@
 //! Evidence: what is measured of a candidate, in a form that can be compared between queries and corpora.
 
 use super::retrieve::Candidate;
+use super::{Mode, Understood};
 use crate::corpus::Kind;
 use crate::generation::{Generation, UnitField};
 use crate::lexical::Channel;
-use crate::text::Tokens;
 
 /// Declares the features once: name and meaning.
 macro_rules! features {
@@ -36,6 +36,15 @@ features! {
     cosine_mean3,
     /// Cosine of the nearest passage.
     cosine_body,
+    /// How well the places of the query are met by those of the best phrasing. Like the next three it is measured for the
+    /// candidates that come near; where the model knows no places, the cosine stands in.
+    aligned,
+    /// How well the places of that phrasing are met by those of the query.
+    aligned_of_unit,
+    /// How well the worst met place of weight of the query is met by that phrasing.
+    aligned_least,
+    /// How well the places of the query are met by those of the best passage.
+    aligned_body,
     /// Reciprocal rank by `cosine`.
     cosine_rank,
     /// BM25 of the best phrasing, relative to the best among the candidates.
@@ -93,13 +102,29 @@ pub struct Judged {
     pub matched: u32,
 }
 
+/// Candidates that are compared with the query place by place.
+const ALIGNED: usize = 40;
+/// Candidates whose passages are.
+const ALIGNED_BODIES: usize = 12;
+/// Places of a unit that are compared.
+const UNIT_PLACES: usize = 256;
+
+/// The units of a candidate that its evidence came from.
+#[derive(Clone, Copy, Default)]
+struct Sources {
+    nearest: Option<u32>,
+    phrase: Option<u32>,
+    passage: Option<u32>,
+}
+
 /// Measures all candidates.
-pub(super) fn compute(generation: &Generation, tokens: &Tokens, vector: &[f32], candidates: &[Candidate]) -> Vec<Judged> {
+pub(super) fn compute(generation: &Generation, understood: &Understood, candidates: &[Candidate], mode: Mode) -> Vec<Judged> {
+    let Understood { tokens, vector, .. } = understood;
     let query_tokens = generation.tokens.query(tokens);
     let query_length = tokens.chars.len() as f32;
     let top_bm25 = candidates.iter().map(|c| c.phrase_bm25).fold(0.0, f32::max);
     let top_body = candidates.iter().map(|c| c.body_bm25).fold(0.0, f32::max);
-    let mut judged: Vec<Judged> = candidates
+    let (mut judged, sources): (Vec<Judged>, Vec<Sources>) = candidates
         .iter()
         .map(|candidate| {
             let target = &generation.targets[candidate.target as usize];
@@ -107,6 +132,7 @@ pub(super) fn compute(generation: &Generation, tokens: &Tokens, vector: &[f32], 
             let mut nearest = [f32::NEG_INFINITY; 3];
             let (mut best_unit, mut best_evidence) = (target.units.start, f32::NEG_INFINITY);
             let (mut nearest_unit, mut best_overlap) = (target.units.start, -1.0);
+            let (mut sources, mut best_phrase, mut best_passage) = (Sources::default(), f32::NEG_INFINITY, f32::NEG_INFINITY);
             for unit in target.units.clone() {
                 let field = generation.units[unit as usize].field;
                 let cosine = generation.vectors.cosine(vector, unit);
@@ -115,6 +141,9 @@ pub(super) fn compute(generation: &Generation, tokens: &Tokens, vector: &[f32], 
                     let bigrams = generation.tokens.overlap(&query_tokens, unit, Channel::Bigrams).of_query;
                     f.body_bigrams_of_query = f.body_bigrams_of_query.max(bigrams);
                     let evidence = 0.5 * (cosine + bigrams);
+                    if evidence > best_passage {
+                        (sources.passage, best_passage) = (Some(unit), evidence);
+                    }
                     if evidence > best_evidence {
                         (best_unit, best_evidence) = (unit, evidence);
                     }
@@ -122,6 +151,7 @@ pub(super) fn compute(generation: &Generation, tokens: &Tokens, vector: &[f32], 
                 }
                 if cosine > nearest[0] {
                     nearest_unit = unit;
+                    sources.nearest = Some(unit);
                 }
                 insert_sorted(&mut nearest, cosine);
                 let chars = generation.tokens.overlap(&query_tokens, unit, Channel::Chars);
@@ -139,6 +169,9 @@ pub(super) fn compute(generation: &Generation, tokens: &Tokens, vector: &[f32], 
                     f.exact = 1.0;
                 }
                 let evidence = cosine + overlap / 3.0;
+                if evidence > best_phrase {
+                    (sources.phrase, best_phrase) = (Some(unit), evidence);
+                }
                 if evidence > best_evidence {
                     (best_unit, best_evidence) = (unit, evidence);
                 }
@@ -160,11 +193,53 @@ pub(super) fn compute(generation: &Generation, tokens: &Tokens, vector: &[f32], 
                 Kind::Script => f.is_script = 1.0,
                 Kind::Risk => f.is_risk = 1.0,
             }
-            Judged { target: candidate.target, features: f, matched: best_unit }
+            (Judged { target: candidate.target, features: f, matched: best_unit }, sources)
         })
-        .collect();
+        .unzip();
+    if mode == Mode::Hybrid {
+        align(generation, understood, &mut judged, &sources);
+    }
     relate(generation, &mut judged);
     judged
+}
+
+/// Compares the candidates that come near with the query, place by place.
+fn align(generation: &Generation, understood: &Understood, judged: &mut [Judged], sources: &[Sources]) {
+    let asked = &understood.places;
+    if asked.is_empty() {
+        for Judged { features: f, .. } in judged {
+            (f.aligned, f.aligned_of_unit, f.aligned_least, f.aligned_body) =
+                (f.cosine, f.cosine, f.cosine, f.cosine_body.max(0.0));
+        }
+        return;
+    }
+    let agreement = |unit: u32| {
+        let unit = &generation.units[unit as usize];
+        asked.agreement(&generation.embedder.places(&unit.text, UNIT_PLACES))
+    };
+    let nearest = |judged: &[Judged], key: fn(&Features) -> f32, limit: usize| {
+        let mut order: Vec<usize> = (0..judged.len()).collect();
+        order.sort_by(|&a, &b| {
+            key(&judged[b].features).total_cmp(&key(&judged[a].features)).then(judged[a].target.cmp(&judged[b].target))
+        });
+        order.truncate(limit);
+        order
+    };
+    for at in nearest(judged, |f| f.cosine + 0.3 * f.bigrams_of_query, ALIGNED) {
+        let f = &mut judged[at].features;
+        let Sources { nearest, phrase, .. } = sources[at];
+        for unit in nearest.into_iter().chain(phrase.filter(|phrase| Some(*phrase) != nearest)) {
+            let found = agreement(unit);
+            if found.of_first > f.aligned {
+                (f.aligned, f.aligned_of_unit, f.aligned_least) = (found.of_first, found.of_second, found.least);
+            }
+        }
+    }
+    for at in nearest(judged, |f| f.cosine_body + 0.3 * f.body_bigrams_of_query, ALIGNED_BODIES) {
+        if let Some(unit) = sources[at].passage {
+            judged[at].features.aligned_body = agreement(unit).of_first;
+        }
+    }
 }
 
 /// Fills in the features that compare candidates with each other.

@@ -26,7 +26,7 @@ use retrieve::PoolSizes;
 use serde::Serialize;
 
 use crate::corpus::{Date, Kind};
-use crate::embedding::Role;
+use crate::embedding::{Places, Role};
 use crate::error::{Error, Result};
 use crate::generation::{Generation, UnitField};
 use crate::lexical::Channel;
@@ -34,6 +34,8 @@ use crate::text::{Correction, Tokens, apply, normalise};
 
 /// Longest query, in characters.
 pub const MAX_QUERY_CHARS: usize = 2_000;
+/// Places of a query that are compared with those of candidates.
+const MAX_PLACES: usize = 96;
 /// Most results of one query.
 pub const MAX_TOP_K: usize = 100;
 
@@ -131,6 +133,7 @@ pub struct Understood {
     pub corrected: Option<String>,
     text: String,
     vector: Vec<f32>,
+    places: Places,
 }
 
 /// Analyses and embeds `text`.
@@ -143,7 +146,8 @@ pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
     let corrected = apply(&normalised, &corrections(generation, &normalised));
     let text = corrected.as_deref().unwrap_or(text);
     let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
-    Ok(Understood { tokens: generation.analyzer.analyze(text), text: text.to_owned(), vector, corrected })
+    let places = generation.embedder.places(text, MAX_PLACES);
+    Ok(Understood { tokens: generation.analyzer.analyze(text), text: text.to_owned(), vector, places, corrected })
 }
 
 /// Checks that `text`, the request's field `name`, is neither empty nor too long.
@@ -201,7 +205,7 @@ pub fn judge(generation: &Generation, understood: &Understood, query: &Query) ->
     let allowed = filter::allowed(generation, &query.filters, query.as_of);
     let Understood { tokens, vector, .. } = understood;
     let pools = retrieve::pools(generation, tokens, vector, allowed.as_ref(), query.mode, PoolSizes::OF_A_SEARCH)?;
-    Ok(features::compute(generation, tokens, vector, &retrieve::gather(generation, &pools)))
+    Ok(features::compute(generation, understood, &retrieve::gather(generation, &pools), query.mode))
 }
 
 /// The kinds of entries that answer a customer.

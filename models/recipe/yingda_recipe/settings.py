@@ -25,15 +25,15 @@ class Settings:
     longest: int = 16
     # contrast on pairs and intents
     runs: int = 2
-    finetune_steps: int = 1500
+    finetune_steps: int = 1700
     finetune_rate: float = 0.003
     temperature: float = 0.07
     unit_dropout: float = 0.2
     source_exponent: float = 0.75
-    source_weights: dict = field(default_factory=lambda: {"insurance_zhidao/question-answer": 2.5})
+    source_weights: dict = field(default_factory=lambda: {"insurance_zhidao/question-answer": 2.5, "atec/paraphrase": 2.0})
     chunk: int = 224
     chunks: int = 3
-    intent_pairs: int = 352
+    intent_pairs: int = 448
     standard_share: float = 0.6
     labelled_negatives: bool = True
     longest_text: int = 96
