@@ -12,6 +12,7 @@ mod corpus_check;
 mod dify;
 mod documents;
 mod drafts;
+mod encoder;
 mod generations;
 mod http;
 mod hub;
