@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 /// `config.json` of the two families.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EncoderConfig {
-    #[serde(default)]
+    /// Set by [`EncoderConfig::set_family`]: files name it in several ways, or not at all.
+    #[serde(skip)]
     model_type: String,
     vocab_size: usize,
     pub hidden_size: usize,
@@ -91,7 +92,7 @@ impl EncoderConfig {
         if self.is_bert() { 0 } else { self.padding() as usize + 1 }
     }
 
-    /// Sets the family where `config.json` names it by its architecture only.
+    /// Sets the family, `bert` or `xlm-roberta`.
     pub(super) fn set_family(&mut self, family: &str) {
         family.clone_into(&mut self.model_type);
     }
