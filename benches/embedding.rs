@@ -1,6 +1,14 @@
 //! Speed of embedding: 10,000 short texts on all cores, and single queries on one. The named baseline for transformers is
 //! onnxruntime on the same weights: `benches/onnx_baseline.py` writes a small transformer, runs this program on it, and prints
-//! both.
+//! both. Measured in turns on two cores with AVX-512 that other work shared, onnxruntime 1.31, BERT of 4 layers, 384 wide:
+//!
+//! | threads | texts a second, onnxruntime | here | ratio (median of three) |
+//! |---|---|---|---|
+//! | 1 | 376–465 | 348–484 | 1.01 |
+//! | 2 | 264–327 | 333–491 | 1.38 |
+//!
+//! The figure for one thread is the steadier one: work beside it hurts onnxruntime's threads, which wait for one another within
+//! each product, more than ours, which take whole batches.
 //!
 //! ```text
 //! cargo bench --bench embedding                       the shipped model

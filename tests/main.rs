@@ -13,6 +13,7 @@ mod corpus_check;
 mod dify;
 mod documents;
 mod drafts;
+mod encoder;
 mod eval_report;
 mod explain;
 mod generations;

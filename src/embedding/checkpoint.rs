@@ -15,6 +15,9 @@ const SAFETENSORS: &str = "model.safetensors";
 const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
 const PICKLE: &str = "pytorch_model.bin";
 const PICKLE_INDEX: &str = "pytorch_model.bin.index.json";
+/// Weights of other programs that models are published with, to name them where they are all there is.
+const OTHER_FORMATS: [&str; 5] =
+    ["onnx/model.onnx", "model.onnx", "onnx/model_quantized.onnx", "tf_model.h5", "flax_model.msgpack"];
 /// The tensor by which an encoder's place among the tensors is found.
 const ANCHOR: &str = "embeddings.word_embeddings.weight";
 
@@ -55,7 +58,11 @@ pub fn weight_files(folder: &Path) -> Result<Vec<String>> {
             return Ok(files);
         }
     }
-    Err(Error::model(folder, format!("holds no weights; {SAFETENSORS} or {PICKLE} is needed")))
+    let mut what = format!("holds no weights; {SAFETENSORS} or {PICKLE} is needed");
+    if let Some(other) = OTHER_FORMATS.iter().find(|file| folder.join(file).is_file()) {
+        what = format!("holds no weights but {other}, a format that is not read; {SAFETENSORS} or {PICKLE} is needed");
+    }
+    Err(Error::model(folder, what))
 }
 
 /// The files that a shard index names, in order.

@@ -1,22 +1,18 @@
 //! The transformer encoder of the BERT and XLM-RoBERTa families: token, position and type vectors, then layers of attention
 //! and feed-forward with the norm after each. The families differ in where positions start to count, and in names.
 
-use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result as Computed, Shape, Tensor};
-use candle_nn::ops::{layer_norm, softmax_last_dim};
+use candle_core::{Result as Computed, Tensor};
 use serde::Deserialize;
 
 use super::checkpoint::Checkpoint;
+use super::layers::{Activation, Attention, Embed, Linear, Norm};
 use crate::error::{Error, Result};
-
-/// From this many tokens on, attention is computed for so many rows at a time, which bounds its memory.
-const ATTENTION_ROWS: usize = 1024;
-/// Added to the attention of padding; far below any score, and finite, so that no row becomes a division by zero.
-const MASKED: f32 = -1e30;
 
 /// `config.json` of the two families.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EncoderConfig {
-    #[serde(default)]
+    /// Set by [`EncoderConfig::set_family`]: files name it in several ways, or not at all.
+    #[serde(skip)]
     model_type: String,
     vocab_size: usize,
     pub hidden_size: usize,
@@ -96,127 +92,9 @@ impl EncoderConfig {
         if self.is_bert() { 0 } else { self.padding() as usize + 1 }
     }
 
-    /// Sets the family where `config.json` names it by its architecture only.
+    /// Sets the family, `bert` or `xlm-roberta`.
     pub(super) fn set_family(&mut self, family: &str) {
         family.clone_into(&mut self.model_type);
-    }
-}
-
-/// Activations of feed-forward layers, heads and dense modules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    Identity,
-    Gelu,
-    GeluTanh,
-    Relu,
-    Silu,
-    Tanh,
-    Sigmoid,
-}
-
-impl Activation {
-    /// The activation of this name in `config.json`, or of this class name of PyTorch.
-    ///
-    /// # Errors
-    /// That it is not supported.
-    pub fn parse(name: &str) -> std::result::Result<Self, String> {
-        match name.rsplit('.').next().unwrap_or_default().to_lowercase().as_str() {
-            "identity" | "linear" => Ok(Activation::Identity),
-            "gelu" | "gelu_python" => Ok(Activation::Gelu),
-            "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" | "gelu_accurate" => Ok(Activation::GeluTanh),
-            "relu" => Ok(Activation::Relu),
-            "silu" | "swish" => Ok(Activation::Silu),
-            "tanh" => Ok(Activation::Tanh),
-            "sigmoid" => Ok(Activation::Sigmoid),
-            _ => Err(format!("the activation `{name}` is not supported")),
-        }
-    }
-
-    /// Applies it.
-    pub fn apply(self, x: &Tensor) -> Computed<Tensor> {
-        match self {
-            Activation::Identity => Ok(x.clone()),
-            Activation::Gelu => x.contiguous()?.apply_op1_no_bwd(&Gelu),
-            Activation::GeluTanh => x.gelu(),
-            Activation::Relu => x.relu(),
-            Activation::Silu => x.silu(),
-            Activation::Tanh => x.tanh(),
-            Activation::Sigmoid => candle_nn::ops::sigmoid(x),
-        }
-    }
-}
-
-/// GELU by a rational approximation of the error function, exact to 1e-6, whose loop the compiler turns into vector instructions;
-/// candle's own calls a function for each value, which takes a fifth of a small model's time.
-struct Gelu;
-
-impl Gelu {
-    fn of(x: f32) -> f32 {
-        const ABOVE: [f32; 7] =
-            [-2.726_142_3e-10, 2.770_681_4e-8, -2.101_024e-6, -5.692_506_4e-5, -7.349_906_3e-4, -2.954_6e-3, -1.609_603_3e-2];
-        const BELOW: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329_2e-3, -1.426_473_9e-2];
-        let z = (x * std::f32::consts::FRAC_1_SQRT_2).clamp(-4.0, 4.0);
-        let square = z * z;
-        let polynomial = |parts: &[f32]| parts.iter().fold(0.0, |sum, part| sum * square + part);
-        0.5 * x * (1.0 + z * polynomial(&ABOVE) / polynomial(&BELOW))
-    }
-}
-
-impl CustomOp1 for Gelu {
-    fn name(&self) -> &'static str {
-        "gelu"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Computed<(CpuStorage, Shape)> {
-        let (Some((start, end)), CpuStorage::F32(values)) = (layout.contiguous_offsets(), storage) else {
-            candle_core::bail!("gelu takes contiguous 32-bit values");
-        };
-        let out = values[start..end].iter().map(|&value| Gelu::of(value)).collect();
-        Ok((CpuStorage::F32(out), layout.shape().clone()))
-    }
-}
-
-/// `x · weight + bias`, for `x` of two dimensions.
-pub struct Linear {
-    /// `[inputs, outputs]`
-    weight: Tensor,
-    bias: Option<Tensor>,
-}
-
-impl Linear {
-    /// From PyTorch's layout, `weight` of `[outputs, inputs]`.
-    pub fn new(weight: &Tensor, bias: Option<Tensor>) -> Computed<Self> {
-        Ok(Linear { weight: weight.t()?.contiguous()?, bias })
-    }
-
-    /// Applies it.
-    pub fn apply(&self, x: &Tensor) -> Computed<Tensor> {
-        let y = x.matmul(&self.weight)?;
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
-        }
-    }
-}
-
-struct Norm {
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: f32,
-}
-
-impl Norm {
-    fn load(weights: &Checkpoint, name: &str, config: &EncoderConfig) -> Result<Self> {
-        let shape = [config.hidden_size];
-        Ok(Norm {
-            weight: weights.encoder(&format!("{name}.weight"), &shape)?,
-            bias: weights.encoder(&format!("{name}.bias"), &shape)?,
-            epsilon: config.layer_norm_eps as f32,
-        })
-    }
-
-    fn apply(&self, x: &Tensor) -> Computed<Tensor> {
-        layer_norm(x, &self.weight, &self.bias, self.epsilon)
     }
 }
 
@@ -230,25 +108,24 @@ struct Layer {
     output_norm: Norm,
 }
 
-/// Token numbers of a batch, padded to one length.
+/// Token numbers of a batch of texts, one text behind the other without padding.
 pub struct Batch {
-    /// `texts * tokens` numbers.
+    /// The number of each token.
     pub ids: Vec<u32>,
-    /// `texts * tokens` segment numbers.
+    /// The segment of each token.
     pub types: Vec<u32>,
-    /// Tokens of each text, padding not counted.
+    /// Tokens of each text.
     pub lengths: Vec<usize>,
-    /// Tokens of the longest text.
-    pub tokens: usize,
 }
 
 /// A loaded encoder.
 pub struct Encoder {
-    config: EncoderConfig,
-    activation: Activation,
+    heads: usize,
     words: Tensor,
-    positions: Tensor,
-    types: Tensor,
+    /// From the first position that counts.
+    positions: Vec<f32>,
+    segments: Vec<f32>,
+    last_segment: u32,
     norm: Norm,
     layers: Vec<Layer>,
 }
@@ -261,93 +138,70 @@ impl Encoder {
     pub fn load(weights: &Checkpoint, config: &EncoderConfig) -> Result<Self> {
         let width = config.hidden_size;
         let failed = |error: candle_core::Error| Error::internal("cannot arrange weights", error);
-        let linear = |name: &str, inputs: usize, outputs: usize| {
+        let activation = Activation::parse(&config.hidden_act).map_err(Error::Internal)?;
+        let linear = |name: &str, inputs: usize, outputs: usize, activation: Activation| {
             let weight = weights.encoder(&format!("{name}.weight"), &[outputs, inputs])?;
             let bias = weights.encoder(&format!("{name}.bias"), &[outputs])?;
-            Linear::new(&weight, Some(bias)).map_err(failed)
+            Linear::new(&weight, Some(&bias), activation).map_err(failed)
+        };
+        let norm = |name: &str| {
+            let weight = weights.encoder(&format!("{name}.weight"), &[width])?;
+            let bias = weights.encoder(&format!("{name}.bias"), &[width])?;
+            Norm::new(&weight, &bias, config.layer_norm_eps as f32).map_err(failed)
+        };
+        // Scores are scaled by the root of a head's width; scaled queries save a pass over them.
+        let scale = 1.0 / ((width / config.num_attention_heads) as f64).sqrt();
+        let attention = |at: &str| -> Result<Linear> {
+            let part = |kind: &str, shape: &[usize]| -> Result<Tensor> {
+                let get = |name: &str| weights.encoder(&format!("{at}.attention.self.{name}.{kind}"), shape);
+                let query = (get("query")? * scale).map_err(failed)?;
+                Tensor::cat(&[query, get("key")?, get("value")?], 0).map_err(failed)
+            };
+            Linear::new(&part("weight", &[width, width])?, Some(&part("bias", &[width])?), Activation::Identity).map_err(failed)
         };
         let layer = |number: usize| -> Result<Layer> {
             let at = format!("encoder.layer.{number}");
-            let part = |kind: &str, shape: &[usize]| -> Result<Tensor> {
-                let parts: Vec<Tensor> = ["query", "key", "value"]
-                    .iter()
-                    .map(|name| weights.encoder(&format!("{at}.attention.self.{name}.{kind}"), shape))
-                    .collect::<Result<_>>()?;
-                Tensor::cat(&parts, 0).map_err(failed)
-            };
             Ok(Layer {
-                attention: Linear::new(&part("weight", &[width, width])?, Some(part("bias", &[width])?)).map_err(failed)?,
-                attention_output: linear(&format!("{at}.attention.output.dense"), width, width)?,
-                attention_norm: Norm::load(weights, &format!("{at}.attention.output.LayerNorm"), config)?,
-                inner: linear(&format!("{at}.intermediate.dense"), width, config.intermediate_size)?,
-                outer: linear(&format!("{at}.output.dense"), config.intermediate_size, width)?,
-                output_norm: Norm::load(weights, &format!("{at}.output.LayerNorm"), config)?,
+                attention: attention(&at)?,
+                attention_output: linear(&format!("{at}.attention.output.dense"), width, width, Activation::Identity)?,
+                attention_norm: norm(&format!("{at}.attention.output.LayerNorm"))?,
+                inner: linear(&format!("{at}.intermediate.dense"), width, config.intermediate_size, activation)?,
+                outer: linear(&format!("{at}.output.dense"), config.intermediate_size, width, Activation::Identity)?,
+                output_norm: norm(&format!("{at}.output.LayerNorm"))?,
             })
         };
+        let table = |name: &str, rows: usize| weights.encoder(&format!("embeddings.{name}.weight"), &[rows, width]);
+        let values = |table: Tensor| table.flatten_all().and_then(|values| values.to_vec1::<f32>()).map_err(failed);
+        let mut positions = values(table("position_embeddings", config.max_position_embeddings)?)?;
+        positions.drain(..config.first_position() * width);
         Ok(Encoder {
-            activation: Activation::parse(&config.hidden_act).map_err(Error::Internal)?,
-            words: weights.encoder("embeddings.word_embeddings.weight", &[config.vocab_size, width])?,
-            positions: weights.encoder("embeddings.position_embeddings.weight", &[config.max_position_embeddings, width])?,
-            types: weights.encoder("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, width])?,
-            norm: Norm::load(weights, "embeddings.LayerNorm", config)?,
+            heads: config.num_attention_heads,
+            words: table("word_embeddings", config.vocab_size)?,
+            positions,
+            segments: values(table("token_type_embeddings", config.type_vocab_size)?)?,
+            last_segment: (config.type_vocab_size as u32).saturating_sub(1),
+            norm: norm("embeddings.LayerNorm")?,
             layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?,
-            config: config.clone(),
         })
     }
 
-    /// The last layer's vectors, `[texts, tokens, width]`.
+    /// The last layer's vectors, `[tokens, width]`, those of one text behind those of the other.
     pub fn forward(&self, batch: &Batch) -> Computed<Tensor> {
-        let (texts, tokens, width) = (batch.lengths.len(), batch.tokens, self.config.hidden_size);
-        let device = &Device::Cpu;
-        let rows = texts * tokens;
-        let words = self.words.index_select(&Tensor::from_slice(&batch.ids, rows, device)?, 0)?;
-        let last_type = self.config.type_vocab_size as u32 - 1;
-        let types: Vec<u32> = batch.types.iter().map(|&segment| segment.min(last_type)).collect();
-        let types = self.types.index_select(&Tensor::from_vec(types, rows, device)?, 0)?;
-        let positions = self.positions.narrow(0, self.config.first_position(), tokens)?.unsqueeze(0)?;
-        let x = (words + types)?.reshape((texts, tokens, width))?.broadcast_add(&positions)?.reshape((rows, width))?;
-        let mut x = self.norm.apply(&x)?;
-        let mask = self.mask(batch)?;
+        let types: Vec<u32> = batch.types.iter().map(|&segment| segment.min(self.last_segment)).collect();
+        let mut x = self.words.apply_op1_no_bwd(&Embed {
+            ids: &batch.ids,
+            types: &types,
+            lengths: &batch.lengths,
+            positions: &self.positions,
+            segments: &self.segments,
+            norm: &self.norm,
+        })?;
+        let attention = Attention { heads: self.heads, lengths: &batch.lengths };
         for layer in &self.layers {
-            let attended = self.attend(layer, &x, mask.as_ref(), (texts, tokens))?;
-            x = layer.attention_norm.apply(&(layer.attention_output.apply(&attended)? + x)?)?;
-            let inner = self.activation.apply(&layer.inner.apply(&x)?)?;
-            x = layer.output_norm.apply(&(layer.outer.apply(&inner)? + x)?)?;
+            let attended = layer.attention.apply(&x)?.apply_op1_no_bwd(&attention)?;
+            x = layer.attention_norm.of_sum(&layer.attention_output.apply(&attended)?, &x)?;
+            x = layer.output_norm.of_sum(&layer.outer.apply(&layer.inner.apply(&x)?)?, &x)?;
         }
-        x.reshape((texts, tokens, width))
-    }
-
-    /// What is added to attention scores, `[texts, 1, 1, tokens]`; nothing where no text is padded.
-    fn mask(&self, batch: &Batch) -> Computed<Option<Tensor>> {
-        if batch.lengths.iter().all(|&length| length == batch.tokens) {
-            return Ok(None);
-        }
-        let values: Vec<f32> = batch
-            .lengths
-            .iter()
-            .flat_map(|&length| (0..batch.tokens).map(move |at| if at < length { 0.0 } else { MASKED }))
-            .collect();
-        Tensor::from_vec(values, (batch.lengths.len(), 1, 1, batch.tokens), &Device::Cpu).map(Some)
-    }
-
-    fn attend(&self, layer: &Layer, x: &Tensor, mask: Option<&Tensor>, shape: (usize, usize)) -> Computed<Tensor> {
-        let (texts, tokens) = shape;
-        let heads = self.config.num_attention_heads;
-        let width = self.config.hidden_size / heads;
-        let all = layer.attention.apply(x)?.reshape((texts, tokens, 3, heads, width))?;
-        let part = |number: usize| all.narrow(2, number, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous();
-        let (query, key, value) = ((part(0)? * (1.0 / (width as f64).sqrt()))?, part(1)?, part(2)?);
-        let key = key.transpose(D::Minus1, D::Minus2)?;
-        let mut parts = Vec::with_capacity(tokens.div_ceil(ATTENTION_ROWS));
-        for start in (0..tokens).step_by(ATTENTION_ROWS) {
-            let rows = query.narrow(2, start, ATTENTION_ROWS.min(tokens - start))?.contiguous()?;
-            let mut scores = rows.matmul(&key)?;
-            if let Some(mask) = mask {
-                scores = scores.broadcast_add(mask)?;
-            }
-            parts.push(softmax_last_dim(&scores)?.matmul(&value)?);
-        }
-        let attended = if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(&parts, 2)? };
-        attended.transpose(1, 2)?.contiguous()?.reshape((texts * tokens, heads * width))
+        Ok(x)
     }
 }

@@ -8,6 +8,8 @@ mod cores;
 mod encoder;
 mod glance;
 pub mod hub;
+mod kernels;
+mod layers;
 mod ngram;
 mod places;
 mod pooling;

@@ -1,6 +1,8 @@
 //! Pooling: from one vector a token to one vector a text.
 
-use candle_core::{Result, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::layers::rows;
 
 /// How token vectors become a sentence vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,45 +49,62 @@ impl Pooling {
         Self::ALL.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, name, _)| name)
     }
 
-    /// Pools `hidden` (`[texts, tokens, width]`) into `[texts, width]`. Text `n` counts its tokens from `skip` to `lengths[n]`.
+    /// Pools `hidden` (`[tokens, width]`, one text behind the other) into `[texts, width]`. Text `n` has `lengths[n]` tokens and
+    /// counts them from `skip` on.
     pub fn apply(self, hidden: &Tensor, lengths: &[usize], skip: usize) -> Result<Tensor> {
-        let (texts, tokens, _) = hidden.dims3()?;
-        let weights = |weight: &dyn Fn(usize, usize) -> f32| {
-            let values: Vec<f32> = lengths
-                .iter()
-                .flat_map(|&length| {
-                    let skip = skip.min(length);
-                    (0..tokens).map(move |at| (length, skip, at))
-                })
-                .map(|(length, skip, at)| if at < skip || at >= length { 0.0 } else { weight(at, length - skip) })
-                .collect();
-            Tensor::from_vec(values, (texts, 1, tokens), hidden.device())
-        };
-        let weighted = |weight: &dyn Fn(usize, usize) -> f32| weights(weight)?.matmul(hidden)?.squeeze(1);
+        hidden.apply_op1_no_bwd(&Pool { kind: self, lengths, skip })
+    }
+
+    /// Adds one text's pooled vector to `out`, which is all zeros.
+    fn pool(self, tokens: &[f32], skip: usize, out: &mut [f32]) {
+        let width = out.len();
+        let mut add = |token: &[f32], weight: f32| out.iter_mut().zip(token).for_each(|(sum, value)| *sum += weight * value);
+        let count = tokens.len() / width;
+        let counted = || tokens.chunks_exact(width).enumerate().skip(skip);
+        let number = count.saturating_sub(skip) as f32;
         match self {
-            Pooling::Cls => hidden.narrow(1, 0, 1)?.contiguous()?.squeeze(1),
-            Pooling::Mean => weighted(&|_, count| 1.0 / count as f32),
-            Pooling::MeanSqrtLen => weighted(&|_, count| 1.0 / (count as f32).sqrt()),
+            Pooling::Cls => tokens.chunks_exact(width).take(1).for_each(|token| add(token, 1.0)),
+            Pooling::LastToken => tokens.chunks_exact(width).rev().take(1).for_each(|token| add(token, 1.0)),
+            Pooling::Mean => counted().for_each(|(_, token)| add(token, 1.0 / number)),
+            Pooling::MeanSqrtLen => counted().for_each(|(_, token)| add(token, 1.0 / number.sqrt())),
             Pooling::WeightedMean => {
-                let sums: Vec<f32> = lengths
-                    .iter()
-                    .map(|&length| (skip.min(length)..length).map(|at| (at + 1) as f32).sum::<f32>().max(1e-9))
-                    .collect();
-                let sums = Tensor::from_vec(sums, (texts, 1), hidden.device())?;
-                weighted(&|at, _| (at + 1) as f32)?.broadcast_div(&sums)
-            }
-            Pooling::LastToken => {
-                let rows: Vec<Tensor> = lengths
-                    .iter()
-                    .enumerate()
-                    .map(|(text, &length)| hidden.narrow(0, text, 1)?.narrow(1, length.max(1) - 1, 1)?.flatten_all())
-                    .collect::<Result<_>>()?;
-                Tensor::stack(&rows, 0)
+                let sum: f32 = counted().map(|(at, _)| (at + 1) as f32).sum();
+                counted().for_each(|(at, token)| add(token, (at + 1) as f32 / sum));
             }
             Pooling::Max => {
-                let outside = weights(&|_, _| 1.0)?.transpose(1, 2)?.affine(1e9, -1e9)?;
-                hidden.broadcast_add(&outside)?.max(1)
+                for (nth, (_, token)) in counted().enumerate() {
+                    for (highest, &value) in out.iter_mut().zip(token) {
+                        if nth == 0 || value > *highest || value.is_nan() {
+                            *highest = value;
+                        }
+                    }
+                }
             }
         }
+    }
+}
+
+/// Pooling as an operation of candle.
+struct Pool<'a> {
+    kind: Pooling,
+    lengths: &'a [usize],
+    skip: usize,
+}
+
+impl CustomOp1 for Pool<'_> {
+    fn name(&self) -> &'static str {
+        "pool"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let width = layout.shape().dims2()?.1;
+        let (mut hidden, _) = rows(storage, layout, width)?;
+        let mut out = vec![0.0; self.lengths.len() * width];
+        for (&length, out) in self.lengths.iter().zip(out.chunks_exact_mut(width)) {
+            let (tokens, rest) = hidden.split_at(length * width);
+            self.kind.pool(tokens, self.skip, out);
+            hidden = rest;
+        }
+        Ok((CpuStorage::F32(out), (self.lengths.len(), width).into()))
     }
 }

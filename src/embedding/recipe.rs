@@ -253,7 +253,8 @@ impl Recipe {
 pub(super) fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>> {
     let path = folder.join(name);
     match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
+        // Some editors put a byte order mark before the text.
+        Ok(bytes) => serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))
             .map(Some)
             .map_err(|error| Error::model(folder, format!("{name} cannot be read: {error}"))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -7,7 +7,8 @@ use candle_core::Tensor;
 use tokenizers::EncodeInput;
 
 use super::checkpoint::Checkpoint;
-use super::encoder::Linear;
+use super::layers::{Activation, Linear};
+use super::pooling::Pooling;
 use super::recipe::read_json;
 use super::transformer::Reader;
 use super::{Family, encoder_config, family, folder_name};
@@ -48,16 +49,16 @@ pub fn load_reranker(folder: &Path) -> Result<Box<dyn Reranker>> {
     if outputs != 1 {
         return Err(bad(format!("gives {outputs} values for a pair of texts; only cross-encoders with one are supported")));
     }
-    let linear = |name: &str, outputs: usize, in_encoder: bool| -> Result<Linear> {
+    let linear = |name: &str, outputs: usize, in_encoder: bool, activation: Activation| -> Result<Linear> {
         let get = |kind: &str, shape: &[usize]| {
             let name = format!("{name}.{kind}");
             if in_encoder { weights.encoder(&name, shape) } else { weights.tensor(&name, shape) }
         };
-        Linear::new(&get("weight", &[outputs, width])?, Some(get("bias", &[outputs])?))
+        Linear::new(&get("weight", &[outputs, width])?, Some(&get("bias", &[outputs])?), activation)
             .map_err(|error| Error::internal("cannot arrange weights", error))
     };
-    let dense = linear(dense, width, bert)?;
-    let output = linear(output, 1, false)?;
+    let dense = linear(dense, width, bert, Activation::Tanh)?;
+    let output = linear(output, 1, false, Activation::Identity)?;
     let reader = Reader::load(folder, config, &weights, None)?;
     Ok(Box::new(CrossEncoder { reader, dense, output, name: folder_name(folder) }))
 }
@@ -71,9 +72,9 @@ struct CrossEncoder {
 }
 
 impl CrossEncoder {
-    fn head(&self, hidden: &Tensor) -> candle_core::Result<Vec<f32>> {
-        let first = hidden.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?;
-        let logits = self.output.apply(&self.dense.apply(&first)?.tanh()?)?.squeeze(1)?.to_vec1::<f32>()?;
+    fn head(&self, hidden: &Tensor, lengths: &[usize]) -> candle_core::Result<Vec<f32>> {
+        let first = Pooling::Cls.apply(hidden, lengths, 0)?;
+        let logits = self.output.apply(&self.dense.apply(&first)?)?.squeeze(1)?.to_vec1::<f32>()?;
         if logits.iter().any(|logit| !logit.is_finite()) {
             candle_core::bail!("a relevance is not a number; the weights are damaged");
         }
@@ -89,7 +90,7 @@ impl Reranker for CrossEncoder {
     fn relevance(&self, query: &str, texts: &[&str]) -> Result<Vec<f32>> {
         let pairs: Vec<EncodeInput> = texts.iter().map(|text| EncodeInput::from((query, *text))).collect();
         let tokens = self.reader.tokenise(&pairs)?;
-        let scores = self.reader.encode(&tokens, |hidden, _| self.head(hidden))?;
+        let scores = self.reader.encode(&tokens, |hidden, lengths| self.head(hidden, lengths))?;
         Ok(scores.into_iter().map(|score| score.unwrap_or(0.0)).collect())
     }
 }

@@ -8,14 +8,15 @@ use tokenizers::Tokenizer;
 
 use super::checkpoint::{Checkpoint, weight_files};
 use super::cores::{on_all_cores, on_one_core};
-use super::encoder::{Activation, Batch, Encoder, EncoderConfig, Linear};
+use super::encoder::{Batch, Encoder, EncoderConfig};
+use super::layers::{Activation, Linear};
 use super::recipe::{Recipe, Step};
 use super::{Description, Embedder, Role, fingerprint, folder_name, to_unit_norm, tokens};
 use crate::error::{Error, Result};
 
 /// Most texts of a batch.
 const BATCH_TEXTS: usize = 32;
-/// Most tokens of a batch, padding counted, unless one text alone has more.
+/// Most tokens of a batch, unless one text alone has more.
 const BATCH_TOKENS: usize = 2_048;
 /// Texts tokenised in one go.
 const TOKENISE: usize = 128;
@@ -93,7 +94,12 @@ impl Reader {
     ) -> Result<Vec<Option<T>>> {
         let batches = batches(texts);
         let run = |members: &Vec<usize>| {
-            let batch = self.batch(texts, members);
+            let of = |part: fn(&Tokens) -> &[u32]| members.iter().flat_map(|&member| part(&texts[member])).copied().collect();
+            let batch = Batch {
+                ids: of(|text| &text.ids),
+                types: of(|text| &text.types),
+                lengths: members.iter().map(|&member| texts[member].ids.len()).collect(),
+            };
             self.encoder
                 .forward(&batch)
                 .and_then(|hidden| head(&hidden, &batch.lengths))
@@ -111,22 +117,6 @@ impl Reader {
             }
         }
         Ok(out)
-    }
-
-    fn batch(&self, texts: &[Tokens], members: &[usize]) -> Batch {
-        let lengths: Vec<usize> = members.iter().map(|&member| texts[member].ids.len()).collect();
-        let tokens = lengths.iter().copied().max().unwrap_or(0);
-        let padded = |part: &dyn Fn(&Tokens) -> &[u32], padding: u32| {
-            let mut out = Vec::with_capacity(members.len() * tokens);
-            for &member in members {
-                let values = part(&texts[member]);
-                out.extend_from_slice(values);
-                out.resize(out.len() + tokens - values.len(), padding);
-            }
-            out
-        };
-        let ids = padded(&|text| text.ids.as_slice(), self.config.padding());
-        Batch { ids, types: padded(&|text| text.types.as_slice(), 0), lengths, tokens }
     }
 }
 
@@ -147,7 +137,7 @@ fn batches(texts: &[Tokens]) -> Vec<Vec<usize>> {
 
 /// A step after pooling, loaded.
 enum Loaded {
-    Dense(Linear, Activation),
+    Dense(Linear),
     Normalize,
 }
 
@@ -184,9 +174,10 @@ impl TransformerModel {
             }
             let weights = Checkpoint::open(at)?;
             let bias = if *bias { Some(weights.tensor("linear.bias", &[*outputs])?) } else { None };
-            let dense = Linear::new(&weights.tensor("linear.weight", &[*outputs, *inputs])?, bias)
+            let activation = Activation::parse(activation).map_err(|what| Error::model(at, what))?;
+            let dense = Linear::new(&weights.tensor("linear.weight", &[*outputs, *inputs])?, bias.as_ref(), activation)
                 .map_err(|error| Error::internal("cannot arrange weights", error))?;
-            steps.push(Loaded::Dense(dense, Activation::parse(activation).map_err(|what| Error::model(at, what))?));
+            steps.push(Loaded::Dense(dense));
             dimensions = *outputs;
             let place = at.strip_prefix(folder).unwrap_or(at);
             files.extend(weight_files(at)?.into_iter().map(|file| place.join(file)));
@@ -212,7 +203,7 @@ impl TransformerModel {
         let mut x = if let [only] = pooled.as_slice() { only.clone() } else { Tensor::cat(&pooled, 1)? };
         for step in &self.steps {
             x = match step {
-                Loaded::Dense(dense, activation) => activation.apply(&dense.apply(&x.contiguous()?)?)?,
+                Loaded::Dense(dense) => dense.apply(&x)?,
                 Loaded::Normalize => x.broadcast_div(&x.sqr()?.sum_keepdim(1)?.sqrt()?.maximum(1e-12)?)?,
             };
         }
