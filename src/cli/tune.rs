@@ -17,6 +17,9 @@ pub struct TuneArguments {
     /// Folders with corpus.tsv, queries.tsv, qrels.tsv and perhaps similar.tsv; may be given several times
     #[arg(long = "set", value_name = "DIR")]
     sets: Vec<PathBuf>,
+    /// Folders whose questions teach the order only: sets with right answers that are not marked as such
+    #[arg(long = "order-set", value_name = "DIR")]
+    order_sets: Vec<PathBuf>,
     /// Use the corpus' golden questions as well
     #[arg(long)]
     golden: bool,
@@ -33,7 +36,7 @@ pub struct TuneArguments {
 
 /// Trains and writes.
 pub fn run(config: &Config, arguments: &TuneArguments, format: Format) -> Result<u8> {
-    if arguments.sets.is_empty() && !arguments.golden {
+    if arguments.sets.is_empty() && arguments.order_sets.is_empty() && !arguments.golden {
         return Err(Error::InvalidRequest("nothing to learn from; give --set DIR or --golden".into()));
     }
     let model = load_model(config)?;
@@ -49,6 +52,12 @@ pub fn run(config: &Config, arguments: &TuneArguments, format: Format) -> Result
             }
             output::note(&format!("{}: {} questions", set.name, set.queries.len()));
         }
+    }
+    for folder in &arguments.order_sets {
+        let set = EvalSet::load(folder)?;
+        let bench = Bench::new(&set.corpus(&corpus.dictionaries), model.clone())?;
+        ranking.extend(examples(&bench.generation, &set, &Filters::default(), false)?);
+        output::note(&format!("{}: {} questions, for the order only", set.name, set.queries.len()));
     }
     if arguments.golden {
         let filters = Filters { kinds: ANSWERING_KINDS.to_vec(), ..Filters::default() };

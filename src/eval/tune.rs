@@ -38,6 +38,7 @@ const CONFIDENCE_FEATURES: &[&str] = &[
     "body_bigrams_of_query",
     "exact",
     "length_ratio",
+    "long",
     "negative",
     "is_manual",
 ];

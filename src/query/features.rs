@@ -77,6 +77,17 @@ features! {
     cosine_uncovered,
     /// `bm25` where they do: times the best coverage of any candidate.
     bm25_covered,
+    /// How much the nearest phrasing is a passage rather than a question, by its length; the next four are `cosine`, `aligned`, `bm25` and
+    /// `bigrams_of_query` times this: against long texts keywords say more and one vector for the whole says less.
+    long,
+    /// `cosine` times `long`.
+    cosine_long,
+    /// `aligned` times `long`.
+    aligned_long,
+    /// `bm25` times `long`.
+    bm25_long,
+    /// `bigrams_of_query` times `long`.
+    bigrams_long,
     /// Length of the shorter of query and nearest phrasing over the longer.
     length_ratio,
     /// How much nearer the query is to a negative phrasing than to any of its own.
@@ -106,6 +117,10 @@ pub struct Judged {
 const ALIGNED: usize = 40;
 /// Candidates whose passages are.
 const ALIGNED_BODIES: usize = 12;
+/// Length up to which a phrasing is a question, in characters.
+const SHORT_CHARS: f32 = 20.0;
+/// Length from which it is a passage.
+const LONG_CHARS: f32 = 80.0;
 /// Places of a unit that are compared.
 const UNIT_PLACES: usize = 256;
 
@@ -182,6 +197,7 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
             f.bm25 = ratio(candidate.phrase_bm25, top_bm25);
             f.bm25_body = ratio(candidate.body_bm25, top_body);
             let unit_length = generation.tokens.length(nearest_unit, Channel::Chars) as f32;
+            f.long = ((unit_length - SHORT_CHARS) / (LONG_CHARS - SHORT_CHARS)).clamp(0.0, 1.0);
             f.length_ratio = ratio(query_length.min(unit_length), query_length.max(unit_length));
             for unit in target.negatives.clone() {
                 f.negative = f.negative.max(generation.vectors.cosine(vector, unit) - f.cosine);
@@ -198,6 +214,12 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
         .unzip();
     if mode == Mode::Hybrid {
         align(generation, understood, &mut judged, &sources);
+    }
+    for Judged { features: f, .. } in &mut judged {
+        f.cosine_long = f.cosine * f.long;
+        f.aligned_long = f.aligned * f.long;
+        f.bm25_long = f.bm25 * f.long;
+        f.bigrams_long = f.bigrams_of_query * f.long;
     }
     relate(generation, &mut judged);
     judged

@@ -30,7 +30,13 @@ class Settings:
     temperature: float = 0.07
     unit_dropout: float = 0.2
     source_exponent: float = 0.75
-    source_weights: dict = field(default_factory=lambda: {"insurance_zhidao/question-answer": 2.5, "atec/paraphrase": 2.0})
+    source_weights: dict = field(
+        default_factory=lambda: {
+            "insurance_zhidao/question-answer": 2.5,
+            "atec/paraphrase": 2.0,
+            "diac2019_law/paraphrase": 1.5,
+        }
+    )
     chunk: int = 224
     chunks: int = 3
     intent_pairs: int = 448
