@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use tempfile::TempDir;
-use yingda::corpus::Date;
+use yingda::corpus::{Date, Kind};
 use yingda::generation::{DataFolder, Generation};
 use yingda::query::{ANSWERING_KINDS, Filters, Mode, Query, Ranker, search, understand};
+use yingda::risk;
 
 const SIZES: &[usize] = &[1_000, 10_000, 100_000];
 const QUERIES: usize = 400;
@@ -56,21 +57,20 @@ fn measure(entries: usize, kept: Option<&Path>) {
     println!("  open            {:8.1} s", started.elapsed().as_secs_f64());
     let ranker = Ranker::built_in();
     let questions: Vec<String> = (0..WARM_UP + QUERIES).map(|n| shop.customer(n)).collect();
-    let ask = |mode: Mode, filters: &Filters| {
-        move |generation: &Generation, ranker: &Ranker, text: &str| {
-            let query = Query { mode, filters: filters.clone(), ..Query::new(text, 10, Date::MIN) };
-            search(generation, ranker, &query).expect("an answer").candidates
-        }
+    let ask = |text: &str, mode: Mode, kinds: &[Kind]| {
+        let filters = Filters { kinds: kinds.to_vec(), ..Filters::default() };
+        let query = Query { mode, filters, ..Query::new(text, 10, Date::MIN) };
+        search(&generation, &ranker, &query).expect("an answer").candidates
     };
-    let every = Filters::default();
-    let answering = Filters { kinds: ANSWERING_KINDS.to_vec(), ..Filters::default() };
-    let time = |name: &str, work: &dyn Fn(&Generation, &Ranker, &str) -> usize| {
-        questions[..WARM_UP].iter().for_each(|text| drop(work(&generation, &ranker, text)));
+    let time = |name: &str, work: &dyn Fn(&str) -> usize| {
+        questions[..WARM_UP].iter().for_each(|text| {
+            work(text);
+        });
         let mut times: Vec<f64> = questions[WARM_UP..]
             .iter()
             .map(|text| {
                 let started = Instant::now();
-                work(&generation, &ranker, text);
+                work(text);
                 started.elapsed().as_secs_f64() * 1_000.0
             })
             .collect();
@@ -79,14 +79,12 @@ fn measure(entries: usize, kept: Option<&Path>) {
         println!("  {name:24} p50 {:7.2} ms   p99 {:7.2} ms   max {:7.2} ms", at(0.5), at(0.99), at(1.0));
     };
     println!("  {} texts, {:.0} MB more memory once open", generation.units.len(), memory("VmRSS:") - before);
-    time("baseline: keywords only", &ask(Mode::Lexical, &every));
-    time("vectors only", &ask(Mode::Vector, &every));
-    time("hybrid", &ask(Mode::Hybrid, &every));
-    time("hybrid, answers only", &ask(Mode::Hybrid, &answering));
-    time("risk in one message", &|generation, _, text| {
-        yingda::risk::assess(generation, &[text]).expect("an assessment").rules.len()
-    });
-    time("understanding alone", &|generation, _, text| understand(generation, text).expect("an understanding").tokens.words.len());
+    time("baseline: keywords only", &|text| ask(text, Mode::Lexical, &[]));
+    time("vectors only", &|text| ask(text, Mode::Vector, &[]));
+    time("hybrid", &|text| ask(text, Mode::Hybrid, &[]));
+    time("hybrid, answers only", &|text| ask(text, Mode::Hybrid, ANSWERING_KINDS));
+    time("risk in one message", &|text| risk::assess(&generation, &[text]).expect("an assessment").rules.len());
+    time("understanding alone", &|text| understand(&generation, text).expect("an understanding").tokens.words.len());
     println!("  {:.0} MB more memory after all queries", memory("VmRSS:") - before);
 }
 

@@ -143,28 +143,27 @@ const LETTERS: &[&str] = &["A", "C", "E", "G", "H", "K", "M", "P", "Q", "S", "T"
 /// A shop of any size in a language that people write: what a customer may ask and how it is answered is the starter
 /// corpus' own, recombined by arithmetic with brands, products and model numbers. Words are as frequent as they are there.
 pub struct Shop {
-    starter: Corpus,
-    questions: Vec<(String, Faq)>,
+    questions: Vec<Faq>,
     golden: Vec<String>,
 }
 
 impl Shop {
     /// Reads the starter corpus.
     pub fn new() -> Self {
-        let starter = Corpus::load(&root().join("corpus")).expect("the starter corpus");
+        let starter = starter();
         let faq = |entry: &Entry| match &entry.body {
-            EntryBody::Faq(faq) => Some((entry.id.clone(), faq.clone())),
+            EntryBody::Faq(faq) => Some(faq.clone()),
             _ => None,
         };
         let questions = starter.entries.iter().filter_map(faq).collect();
         let golden = starter.golden.values().flatten().map(|golden| golden.question.clone()).collect();
-        Shop { starter, questions, golden }
+        Shop { questions, golden }
     }
 
     /// `entries` FAQ entries with three similar questions and an answer each, and all manuals, scripts, risk rules and
     /// dictionaries of the starter corpus.
     pub fn corpus(&self, entries: usize) -> Corpus {
-        let mut corpus = self.starter.clone();
+        let mut corpus = starter();
         corpus.golden.clear();
         corpus.entries.retain(|entry| !matches!(entry.body, EntryBody::Faq(_)));
         corpus.entries.iter_mut().for_each(|entry| entry.related.clear());
@@ -175,9 +174,9 @@ impl Shop {
     }
 
     fn entry(&self, n: usize) -> Entry {
-        let (_, base) = &self.questions[n % self.questions.len()];
+        let base = &self.questions[n % self.questions.len()];
         // Steps without a common divisor with the number of questions, so that neighbours and rounds differ.
-        let other = |step: usize| &self.questions[(n * step + n / self.questions.len()) % self.questions.len()].1;
+        let other = |step: usize| &self.questions[(n * step + n / self.questions.len()) % self.questions.len()];
         let product = product(n / self.questions.len() * 7 + n);
         let similar = |at: usize| {
             let text = &base.similar[(n / self.questions.len() + at) % base.similar.len()];
@@ -209,6 +208,10 @@ impl Shop {
             _ => format!("你好，我上周买的{}，{}，{}", thing(&product(n)), golden(n), golden(n + 5)),
         }
     }
+}
+
+fn starter() -> Corpus {
+    Corpus::load(&root().join("corpus")).expect("the starter corpus")
 }
 
 /// A product's full name: brand, thing and model number.
