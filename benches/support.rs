@@ -133,6 +133,98 @@ pub fn corpus(entries: usize) -> Corpus {
     corpus
 }
 
+/// Parts of brand names; two of them make one.
+const SYLLABLES: &[&str] = &[
+    "安", "博", "晨", "达", "恩", "飞", "格", "海", "佳", "康", "乐", "美", "诺", "欧", "品", "奇", "瑞", "森", "泰", "维", "希",
+    "雅", "优", "卓",
+];
+const LETTERS: &[&str] = &["A", "C", "E", "G", "H", "K", "M", "P", "Q", "S", "T", "X"];
+
+/// A shop of any size in a language that people write: what a customer may ask and how it is answered is the starter
+/// corpus' own, recombined by arithmetic with brands, products and model numbers. Words are as frequent as they are there.
+pub struct Shop {
+    questions: Vec<Faq>,
+    golden: Vec<String>,
+}
+
+impl Shop {
+    /// Reads the starter corpus.
+    pub fn new() -> Self {
+        let starter = starter();
+        let faq = |entry: &Entry| match &entry.body {
+            EntryBody::Faq(faq) => Some(faq.clone()),
+            _ => None,
+        };
+        let questions = starter.entries.iter().filter_map(faq).collect();
+        let golden = starter.golden.values().flatten().map(|golden| golden.question.clone()).collect();
+        Shop { questions, golden }
+    }
+
+    /// `entries` FAQ entries with three similar questions and an answer each, and all manuals, scripts, risk rules and
+    /// dictionaries of the starter corpus.
+    pub fn corpus(&self, entries: usize) -> Corpus {
+        let mut corpus = starter();
+        corpus.golden.clear();
+        corpus.entries.retain(|entry| !matches!(entry.body, EntryBody::Faq(_)));
+        corpus.entries.iter_mut().for_each(|entry| entry.related.clear());
+        corpus.entries.extend((0..entries).map(|n| self.entry(n)));
+        corpus.entries.sort_by(|a, b| a.id.cmp(&b.id));
+        corpus.hash = "0".repeat(64);
+        corpus
+    }
+
+    fn entry(&self, n: usize) -> Entry {
+        let base = &self.questions[n % self.questions.len()];
+        // Steps without a common divisor with the number of questions, so that neighbours and rounds differ.
+        let other = |step: usize| &self.questions[(n * step + n / self.questions.len()) % self.questions.len()];
+        let product = product(n / self.questions.len() * 7 + n);
+        let similar = |at: usize| {
+            let text = &base.similar[(n / self.questions.len() + at) % base.similar.len()];
+            if at == 0 { format!("{text} {}", thing(&product)) } else { format!("{}{text}", thing(&product)) }
+        };
+        let question = format!("{product}：{}", base.question);
+        let sentence = other(31).answers[0].text.split_inclusive('。').next().unwrap_or_default();
+        let answer = format!("关于{product}，{}{sentence}", base.answers[0].text);
+        Entry {
+            id: format!("e{n:06}"),
+            title: question.clone(),
+            body: EntryBody::Faq(Faq {
+                question,
+                similar: if base.similar.is_empty() { Vec::new() } else { (0..3).map(similar).collect() },
+                negative: base.negative.iter().take(1).cloned().collect(),
+                answers: vec![Answer { when: None, text: answer }],
+                options: Vec::new(),
+            }),
+            ..entry(n)
+        }
+    }
+
+    /// A customer's words: a golden question, every second time with a product before it or a second question behind it.
+    pub fn customer(&self, n: usize) -> String {
+        let golden = |n: usize| &self.golden[n * 7 % self.golden.len()];
+        match n % 4 {
+            0 | 2 => golden(n).clone(),
+            1 => format!("{}{}", product(n * 13), golden(n)),
+            _ => format!("你好，我上周买的{}，{}，{}", thing(&product(n)), golden(n), golden(n + 5)),
+        }
+    }
+}
+
+fn starter() -> Corpus {
+    Corpus::load(&root().join("corpus")).expect("the starter corpus")
+}
+
+/// A product's full name: brand, thing and model number.
+fn product(n: usize) -> String {
+    let (first, second) = (SYLLABLES[n % 24], SYLLABLES[n / 24 % 24]);
+    format!("{first}{second}{}{}{}", THINGS[n * 17 % 30], LETTERS[n % 12], 100 + n * 37 % 900)
+}
+
+/// What a customer calls it: the name without the model number.
+fn thing(product: &str) -> &str {
+    product.trim_end_matches(|c: char| c.is_ascii())
+}
+
 /// The shipped model.
 pub fn model() -> Arc<dyn Embedder> {
     yingda::embedding::load(&root().join("models/yingda-embed-zh")).map(Arc::from).expect("the shipped model")

@@ -20,6 +20,7 @@ mod generations;
 mod http;
 mod hub;
 mod models;
+mod pruning;
 mod reachability;
 mod replies;
 mod rerank;

@@ -4,6 +4,7 @@
 
 mod cache;
 mod checkpoint;
+mod coarse;
 mod cores;
 mod encoder;
 mod glance;

@@ -1,27 +1,29 @@
 //! Vectors of all units, and exact nearest-neighbour search over them. Exact and in order, so that the same query always
-//! gives the same answer.
+//! gives the same answer. Large stores are searched in a coarse copy first, whose bounds lose none of the nearest.
 
 use std::path::Path;
 
-use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::coarse::Coarse;
 use crate::error::{Error, Result};
 
-/// From this many rows on a search uses all cores; below it, starting threads costs more than it saves.
-const PARALLEL_ROWS: usize = 16_384;
+/// From this many rows on a coarse copy is made and searched on all cores; below it, that costs more than it saves.
+const COARSE_ROWS: usize = 16_384;
 const TENSOR: &str = "vectors";
 
 /// A matrix of unit vectors, one row for each unit.
 pub struct VectorStore {
     dimensions: usize,
     values: Vec<f32>,
+    /// For large stores; made when one is opened.
+    coarse: Option<Coarse>,
 }
 
 impl VectorStore {
     /// An empty store for vectors of `dimensions` values.
     pub fn new(dimensions: usize) -> Self {
-        VectorStore { dimensions, values: Vec::new() }
+        VectorStore { dimensions, values: Vec::new(), coarse: None }
     }
 
     /// Adds a row.
@@ -31,6 +33,7 @@ impl VectorStore {
     pub fn push(&mut self, vector: &[f32]) {
         assert_eq!(vector.len(), self.dimensions, "a vector has the store's dimensions");
         self.values.extend_from_slice(vector);
+        self.coarse = None;
     }
 
     /// Number of rows.
@@ -59,30 +62,20 @@ impl VectorStore {
         dot(query, self.row(unit))
     }
 
-    /// The `limit` rows nearest to `query` with their cosines, best first, ties by unit number. Where `allowed` is given,
-    /// only rows it marks are counted.
-    pub fn search(&self, query: &[f32], limit: usize, allowed: Option<&[bool]>) -> Vec<(u32, f32)> {
+    /// The `limit` rows nearest to `query` with their cosines, best first, ties by unit number. Only rows that `allowed`
+    /// accepts are counted.
+    pub fn search(&self, query: &[f32], limit: usize, allowed: impl Fn(u32) -> bool + Sync) -> Vec<(u32, f32)> {
         if limit == 0 || query.len() != self.dimensions || self.is_empty() {
             return Vec::new();
         }
-        let scan = |first: usize, rows: &[f32]| {
-            let scored = rows.chunks_exact(self.dimensions).enumerate().filter_map(|(at, row)| {
-                let unit = first + at;
-                allowed.is_none_or(|allowed| allowed[unit]).then(|| (unit as u32, dot(query, row)))
-            });
-            best(scored, limit)
-        };
-        if self.len() < PARALLEL_ROWS {
-            return scan(0, &self.values);
+        if let Some(coarse) = &self.coarse
+            && limit < self.len() / 2
+        {
+            let near = coarse.nearest(query, limit, &allowed);
+            return best(near.into_iter().map(|unit| (unit, self.cosine(query, unit))), limit);
         }
-        let rows_each = PARALLEL_ROWS / 4;
-        let parts: Vec<Vec<(u32, f32)>> = self
-            .values
-            .par_chunks(rows_each * self.dimensions)
-            .enumerate()
-            .map(|(part, rows)| scan(part * rows_each, rows))
-            .collect();
-        best(parts.into_iter().flatten(), limit)
+        let rows = self.values.chunks_exact(self.dimensions).zip(0..);
+        best(rows.filter(|(_, unit)| allowed(*unit)).map(|(row, unit)| (unit, dot(query, row))), limit)
     }
 
     /// Writes the matrix to `path`, in safetensors format.
@@ -106,8 +99,9 @@ impl VectorStore {
         if view.dtype() != Dtype::F32 {
             return Err(damaged("has another number type".into()));
         }
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Ok(VectorStore { dimensions, values })
+        let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let coarse = (values.len() >= COARSE_ROWS * dimensions).then(|| Coarse::new(&values, dimensions)).flatten();
+        Ok(VectorStore { dimensions, values, coarse })
     }
 }
 

@@ -9,7 +9,7 @@ use super::manifest::Manifest;
 use super::publish::DataFolder;
 use super::units::{Target, Unit, UnitIndex};
 use crate::compliance::Checker;
-use crate::corpus::{Entry, EntryBody, Screening, Shop, Status};
+use crate::corpus::{Entry, EntryBody, Kind, Screening, Shop, Status};
 use crate::dialogue::Product;
 use crate::embedding::{Embedder, VectorStore};
 use crate::emotion::EmotionLexicon;
@@ -29,6 +29,9 @@ pub struct Generation {
     pub manifest: Manifest,
     /// All entries, ordered by id.
     pub entries: Vec<Entry>,
+    /// The kind of each entry that holds at any time, for all products and channels: filters ask most entries for nothing else,
+    /// and a look at these is much shorter than one at all entries.
+    pub general: Vec<Option<Kind>>,
     /// Shop settings and windows.
     pub shop: Shop,
     /// What can be found.
@@ -109,6 +112,7 @@ impl Generation {
             return Err(damaged(format!("its parts do not fit together: {rows:?} rows for {} units", index.units.len())));
         }
         let by_id = content.entries.iter().enumerate().map(|(number, entry)| (entry.id.clone(), number as u32)).collect();
+        let general = content.entries.iter().map(general_kind).collect();
         let screening = content.screening;
         let risk_words = risk_words(&content.entries, &screening)?;
         let analyzer = Analyzer::new(content.dictionaries);
@@ -116,6 +120,7 @@ impl Generation {
         Ok(Generation {
             manifest,
             entries: content.entries,
+            general,
             shop: content.shop,
             targets: index.targets,
             units: index.units,
@@ -157,6 +162,12 @@ fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, id: &str, name: &str
     let path = folder.join(name);
     let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
     serde_json::from_slice(&bytes).map_err(|error| Error::generation(id, format!("{name} cannot be read: {error}")))
+}
+
+/// Its kind, if it holds at any time, for all products and channels.
+fn general_kind(entry: &Entry) -> Option<Kind> {
+    let everywhere = entry.products.is_empty() && entry.channels.is_empty();
+    (everywhere && entry.valid_from.is_none() && entry.valid_until.is_none()).then(|| entry.kind())
 }
 
 fn products(entries: &[Entry], analyzer: &Analyzer) -> Vec<Product> {

@@ -4,13 +4,11 @@
 
 use std::path::Path;
 
-use tantivy::collector::{Collector, FilterCollector, TopDocs};
-use tantivy::columnar::Column;
-use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
 use tantivy::schema::{FAST, Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{PreTokenizedString, Token};
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
+use tantivy::{DocId, Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
+use super::best::best;
 use crate::error::{Error, Result};
 use crate::text::Tokens;
 
@@ -125,6 +123,8 @@ fn failed(what: &'static str) -> impl Fn(tantivy::TantivyError) -> Error {
 pub struct LexicalIndex {
     reader: IndexReader,
     fields: Fields,
+    /// The unit of each document, by segment.
+    units: Vec<Vec<u32>>,
 }
 
 impl LexicalIndex {
@@ -137,7 +137,18 @@ impl LexicalIndex {
         }
         let reader =
             index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed("open the lexical index"))?;
-        Ok(LexicalIndex { reader, fields })
+        let units = reader
+            .searcher()
+            .segment_readers()
+            .iter()
+            .map(|segment| {
+                let column = segment.fast_fields().u64("unit").map_err(failed("read the lexical index"))?;
+                let unit = |doc| column.first(doc).and_then(|unit| u32::try_from(unit).ok());
+                let damaged = || Error::Internal("a text of the lexical index has no number; run `yingda index`".into());
+                (0..segment.max_doc()).map(|doc| unit(doc).ok_or_else(damaged)).collect()
+            })
+            .collect::<Result<_>>()?;
+        Ok(LexicalIndex { reader, fields, units })
     }
 
     /// Number of units in the index.
@@ -150,49 +161,35 @@ impl LexicalIndex {
         self.len() == 0
     }
 
-    /// The best `limit` units of `part` with their BM25 scores, best first, ties by unit number. Where `allowed` is given,
-    /// only units it accepts are counted.
+    /// The best `limit` units of `part` with their BM25 scores, best first, ties by unit number. Only
+    /// units that `allowed` accepts are counted.
     pub fn search(
         &self,
         query: &LexicalQuery,
         part: Part,
         limit: usize,
-        allowed: Option<std::sync::Arc<Vec<bool>>>,
+        allowed: &(dyn Fn(u32) -> bool + Sync),
     ) -> Result<Vec<(u32, f32)>> {
-        let query = self.query(query, part);
-        if query.clauses().is_empty() || limit == 0 {
+        let clauses = self.clauses(query, part);
+        if clauses.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
         let searcher = self.reader.searcher();
-        let top = TopDocs::with_limit(limit).order_by_score();
-        let hits = match allowed {
-            None => run(&searcher, &query, &top)?,
-            Some(allowed) => {
-                let accept = move |unit: u64| allowed.get(unit as usize).copied().unwrap_or(false);
-                run(&searcher, &query, &FilterCollector::new("unit".to_owned(), accept, top))?
-            }
-        };
-        let columns: Vec<Column<u64>> = searcher
-            .segment_readers()
-            .iter()
-            .map(|segment| segment.fast_fields().u64("unit").map_err(failed("read the lexical index")))
-            .collect::<Result<_>>()?;
-        let mut out: Vec<(u32, f32)> = hits
-            .into_iter()
-            .filter_map(|(score, address)| {
-                columns[address.segment_ord as usize].first(address.doc_id).map(|unit| (unit as u32, score))
-            })
-            .collect();
+        let mut out: Vec<(u32, f32)> = Vec::new();
+        for (segment, units) in searcher.segment_readers().iter().zip(&self.units) {
+            let accept = |doc: DocId| allowed(units[doc as usize]);
+            let found = best(&searcher, segment, &clauses, limit, &accept).map_err(failed("search the lexical index"))?;
+            out.extend(found.into_iter().map(|(doc, score)| (units[doc as usize], score)));
+        }
         out.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        out.truncate(limit);
         Ok(out)
     }
 
-    fn query(&self, query: &LexicalQuery, part: Part) -> BooleanQuery {
-        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-        let mut push = |field: Field, token: &str, weight: f32| {
-            let term = TermQuery::new(Term::from_field_text(field, token), IndexRecordOption::WithFreqs);
-            clauses.push((Occur::Should, Box::new(BoostQuery::new(Box::new(term), weight))));
-        };
+    /// The terms of a query with their weights.
+    fn clauses(&self, query: &LexicalQuery, part: Part) -> Vec<(Term, f32)> {
+        let mut clauses = Vec::new();
+        let mut push = |field: Field, token: &str, weight: f32| clauses.push((Term::from_field_text(field, token), weight));
         let tokens = query.tokens;
         let fields = if part == Part::Phrase { self.fields.phrase } else { self.fields.body };
         let lists = [&tokens.words, &tokens.chars, &tokens.bigrams];
@@ -205,7 +202,7 @@ impl LexicalIndex {
         if part == Part::Phrase {
             weighted(&tokens.words).for_each(|(token, count)| push(self.fields.tags, token, TAG_WEIGHT * count));
         }
-        BooleanQuery::new(clauses)
+        clauses
     }
 }
 
@@ -219,8 +216,4 @@ fn weighted(list: &[String]) -> impl Iterator<Item = (&str, f32)> {
         }
     }
     seen.into_iter()
-}
-
-fn run<C: Collector>(searcher: &Searcher, query: &BooleanQuery, collector: &C) -> Result<C::Fruit> {
-    searcher.search(query, collector).map_err(failed("search the lexical index"))
 }

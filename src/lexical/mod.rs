@@ -2,6 +2,7 @@
 //! [`TokenStore`] keeps each unit's tokens for exact comparison afterwards. tantivy appears in this room only, and nothing
 //! here knows entries, vectors or requests.
 
+mod best;
 mod index;
 mod tokens;
 

@@ -23,23 +23,22 @@ pub struct Filters {
     pub only: Option<Arc<BTreeSet<String>>>,
 }
 
-/// Which units may be found.
+/// Which entries may be found.
 pub(super) struct Allowed {
-    /// One mark for each searchable unit.
-    pub units: Arc<Vec<bool>>,
+    /// One mark for each entry.
+    pub entries: Vec<bool>,
 }
 
-/// The units that `filters` and validity allow; `None` if all of them are.
+/// The entries that `filters` and validity allow; `None` if all of them are.
 pub(super) fn allowed(generation: &Generation, filters: &Filters, as_of: Date) -> Option<Allowed> {
-    let entries: Vec<bool> = generation.entries.iter().map(|entry| accepts(filters, entry, as_of)).collect();
-    if entries.iter().all(|accepted| *accepted) {
-        return None;
-    }
-    let units = generation.units[..generation.searchable]
-        .iter()
-        .map(|unit| entries[generation.targets[unit.target as usize].entry as usize])
-        .collect();
-    Some(Allowed { units: Arc::new(units) })
+    let Filters { kinds, tags, only, .. } = filters;
+    let by_kind_alone = tags.is_empty() && only.is_none();
+    let accepted = |(entry, general): (&Entry, &Option<Kind>)| match general {
+        Some(kind) if by_kind_alone => kinds.is_empty() || kinds.contains(kind),
+        _ => accepts(filters, entry, as_of),
+    };
+    let entries: Vec<bool> = generation.entries.iter().zip(&generation.general).map(accepted).collect();
+    (!entries.iter().all(|accepted| *accepted)).then_some(Allowed { entries })
 }
 
 fn accepts(filters: &Filters, entry: &Entry, as_of: Date) -> bool {

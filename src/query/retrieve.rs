@@ -15,7 +15,7 @@ use crate::text::Tokens;
 const PHRASE_POOL: usize = 80;
 /// Passages taken from the keyword side.
 const BODY_POOL: usize = 30;
-/// From this many units on, both sides are asked at the same time.
+/// From this many units on, all sides are asked at the same time.
 const PARALLEL_UNITS: usize = 16_384;
 /// Weight of a synonym, relative to the word the customer wrote.
 const SYNONYM_WEIGHT: f32 = 0.4;
@@ -64,19 +64,21 @@ pub(super) fn pools(
 ) -> Result<Pools> {
     let expansions: Vec<(String, f32)> = expand(generation, tokens).into_iter().map(|e| (e.word, e.weight)).collect();
     let query = LexicalQuery { tokens, expansions: &expansions };
+    let accepts = |unit| is_allowed(generation, allowed, unit);
     let lexical = |part, limit| match mode {
         Mode::Vector => Ok(Vec::new()),
-        _ => generation.lexical.search(&query, part, limit, allowed.map(|allowed| allowed.units.clone())),
+        _ => generation.lexical.search(&query, part, limit, &accepts),
     };
     let by_vector = || match mode {
         Mode::Lexical => Vec::new(),
-        _ => generation.vectors.search(vector, sizes.vectors, Some(&searchable_mask(generation, allowed))),
+        _ => generation.vectors.search(vector, sizes.vectors, &accepts),
     };
-    let by_keywords = || (lexical(Part::Phrase, sizes.phrases), lexical(Part::Body, sizes.passages));
+    let phrases = || lexical(Part::Phrase, sizes.phrases);
+    let passages = || lexical(Part::Body, sizes.passages);
     // Waking another thread takes longer than looking through a small corpus, and much longer on a busy machine.
     let ((phrases, passages), vectors) = match generation.units.len() < PARALLEL_UNITS {
-        true => (by_keywords(), by_vector()),
-        false => rayon::join(by_keywords, by_vector),
+        true => ((phrases(), passages()), by_vector()),
+        false => rayon::join(|| rayon::join(phrases, passages), by_vector),
     };
     Ok(Pools { phrases: phrases?, passages: passages?, vectors })
 }
@@ -124,12 +126,8 @@ pub(super) fn expand(generation: &Generation, tokens: &Tokens) -> Vec<Expansion>
     out
 }
 
-/// Marks of the units that may be found; negative phrasings never may.
-fn searchable_mask(generation: &Generation, allowed: Option<&Allowed>) -> Vec<bool> {
-    let mut mask = match allowed {
-        Some(allowed) => allowed.units.as_ref().clone(),
-        None => vec![true; generation.searchable],
-    };
-    mask.resize(generation.units.len(), false);
-    mask
+/// True if the unit may be found; negative phrasings never may.
+fn is_allowed(generation: &Generation, allowed: Option<&Allowed>, unit: u32) -> bool {
+    let entry = |unit: u32| generation.targets[generation.units[unit as usize].target as usize].entry;
+    (unit as usize) < generation.searchable && allowed.is_none_or(|allowed| allowed.entries[entry(unit) as usize])
 }

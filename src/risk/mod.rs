@@ -6,12 +6,14 @@
 
 mod hypothetical;
 
+use std::cell::OnceCell;
+
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::{EntryBody, Risk};
 use crate::embedding::Role;
 use crate::error::Result;
-use crate::generation::{Generation, UnitField};
+use crate::generation::{Generation, Target, UnitField};
 use crate::pattern::{Gap, Reading, Span};
 
 /// Thresholds on the cosine, shipped beside the ranker because they belong to the model.
@@ -131,10 +133,28 @@ struct Evidence {
 /// A part of a message with its vector's nearest neighbours.
 struct Sentence {
     span: Span,
+    vector: Vec<f32>,
     /// Greatest cosine by entry, for risk rules only.
     by_rule: Vec<(u32, f32)>,
-    /// Greatest cosine to a phrasing of an ordinary question.
-    ordinary: f32,
+    /// See [`Sentence::ordinary`].
+    ordinary: OnceCell<f32>,
+}
+
+impl Sentence {
+    /// Greatest cosine to a phrasing of an ordinary question. It takes a look at all of them, so only sentences that come near
+    /// a rule are asked.
+    fn ordinary(&self, generation: &Generation) -> f32 {
+        let is_ordinary = |unit: u32| {
+            let unit = &generation.units[unit as usize];
+            let entry = generation.targets[unit.target as usize].entry;
+            matches!(unit.field, UnitField::Question | UnitField::Similar)
+                && matches!(generation.entries[entry as usize].body, EntryBody::Faq(_))
+        };
+        *self.ordinary.get_or_init(|| {
+            let nearest = generation.vectors.search(&self.vector, 1, is_ordinary);
+            nearest.first().map_or(0.0, |(_, cosine)| cosine.max(0.0))
+        })
+    }
 }
 
 /// Assesses the customer's messages, oldest first. The last one may raise every level; what was said before it only matters
@@ -190,7 +210,7 @@ fn message_evidence(
     let similarity = |entry: u32| {
         sentences.iter().flat_map(|s| &s.by_rule).filter(|(rule, _)| *rule == entry).map(|(_, cosine)| *cosine).fold(0.0, f32::max)
     };
-    let ordinary = sentences.first().map_or(0.0, |sentence| sentence.ordinary);
+    let ordinary = || sentences.first().map_or(0.0, |sentence| sentence.ordinary(generation));
     let asks = hypothetical::Questions::new(generation, &reading);
     let mut found: Vec<(u32, Evidence)> = Vec::new();
     let mut add = |entry: u32, evidence: Evidence| {
@@ -204,7 +224,7 @@ fn message_evidence(
             continue;
         }
         let matched_by = if hit.heard { MatchedBy::Sound } else { MatchedBy::Words };
-        add(entry, Evidence { span: Span { start: hit.start, end: hit.end }, matched_by, similarity: near, ordinary });
+        add(entry, Evidence { span: Span { start: hit.start, end: hit.end }, matched_by, similarity: near, ordinary: ordinary() });
     }
     let danger = generation.danger_words.find(&reading).iter().any(|hit| !asks.cover(hit));
     let extra = if asks.any() { thresholds.hypothetical } else { 0.0 };
@@ -217,14 +237,14 @@ fn message_evidence(
                 2 => thresholds.level_2,
                 _ => thresholds.level_3,
             };
-            if cosine >= threshold.cosine + extra && cosine - sentence.ordinary >= threshold.margin + extra {
+            if cosine >= threshold.cosine + extra && cosine - sentence.ordinary(generation) >= threshold.margin + extra {
                 add(
                     entry,
                     Evidence {
                         span: sentence.span,
                         matched_by: MatchedBy::Meaning,
                         similarity: cosine,
-                        ordinary: sentence.ordinary,
+                        ordinary: sentence.ordinary(generation),
                     },
                 );
             }
@@ -233,7 +253,7 @@ fn message_evidence(
     Ok(found)
 }
 
-/// The whole message and its longer sentences, compared with all examples and all ordinary questions.
+/// The whole message and its longer sentences, compared with all examples.
 fn sentences(generation: &Generation, reading: &Reading, message: &str) -> Result<Vec<Sentence>> {
     let mut spans = vec![(0, reading.units.len())];
     let mut begin = 0;
@@ -251,25 +271,19 @@ fn sentences(generation: &Generation, reading: &Reading, message: &str) -> Resul
     let texts: Vec<String> = spans.iter().map(|span| chars[span.start as usize..span.end as usize].iter().collect()).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let vectors = generation.embedder.embed(&texts, Role::Query)?;
-    Ok(spans.into_iter().zip(vectors).map(|(span, vector)| compare(generation, span, &vector)).collect())
+    let is_rule = |target: &&Target| matches!(generation.entries[target.entry as usize].body, EntryBody::Risk(_));
+    let rules: Vec<&Target> = generation.targets.iter().filter(is_rule).collect();
+    Ok(spans.into_iter().zip(vectors).map(|(span, vector)| compare(generation, &rules, span, vector)).collect())
 }
 
-fn compare(generation: &Generation, span: Span, vector: &[f32]) -> Sentence {
-    let mut sentence = Sentence { span, by_rule: Vec::new(), ordinary: 0.0 };
-    for target in &generation.targets {
-        let body = &generation.entries[target.entry as usize].body;
-        let nearest = |fields: &[UnitField]| {
-            let units = target.units.clone().filter(|unit| fields.contains(&generation.units[*unit as usize].field));
-            units.map(|unit| generation.vectors.cosine(vector, unit)).fold(0.0, f32::max)
-        };
-        match body {
-            EntryBody::Risk(_) => sentence.by_rule.push((target.entry, nearest(&[UnitField::Similar]))),
-            EntryBody::Faq(_) => sentence.ordinary = sentence.ordinary.max(nearest(&[UnitField::Question, UnitField::Similar])),
-            EntryBody::Manual(_) | EntryBody::Script(_) => {}
-        }
-    }
-    sentence.by_rule.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    sentence
+fn compare(generation: &Generation, rules: &[&Target], span: Span, vector: Vec<f32>) -> Sentence {
+    let nearest = |target: &Target| {
+        let examples = target.units.clone().filter(|unit| generation.units[*unit as usize].field == UnitField::Similar);
+        examples.map(|unit| generation.vectors.cosine(&vector, unit)).fold(0.0, f32::max)
+    };
+    let mut by_rule: Vec<(u32, f32)> = rules.iter().map(|target| (target.entry, nearest(target))).collect();
+    by_rule.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    Sentence { span, vector, by_rule, ordinary: OnceCell::new() }
 }
 
 fn raised(id: String, title: String, risk: &Risk, message: usize, text: &str, evidence: Evidence) -> RaisedRule {
