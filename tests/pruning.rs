@@ -36,7 +36,7 @@ fn a_coarse_copy_loses_none_of_the_nearest_vectors() {
         let query = row(asked);
         for limit in [1, 10, 80, 3_000] {
             for step in [1, 3] {
-                let allowed = |unit: u32| unit % step == 0;
+                let allowed = |unit: u32| unit.is_multiple_of(step);
                 let mut all: Vec<(u32, f32)> =
                     (0..ROWS).filter(|unit| allowed(*unit)).map(|unit| (unit, small.cosine(&query, unit))).collect();
                 all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -53,7 +53,7 @@ fn frequent_tokens_that_are_put_off_lose_none_of_the_best_texts() {
     let things = ["退款", "发票", "快递", "积分", "会员", "地址", "密码", "优惠券", "尾款", "安装", "保修", "换货", "赠品"];
     let text = |n: u32| {
         let (thing, other) = (things[n as usize % 13], things[(n as usize / 13) % 13]);
-        format!("我的{thing}怎么了{}", if n % 5 == 0 { format!("，{other}要{}天", n % 997) } else { String::new() })
+        format!("我的{thing}怎么了{}", if n.is_multiple_of(5) { format!("，{other}要{}天", n % 997) } else { String::new() })
     };
     let folder = TempDir::new().expect("a temporary folder");
     let mut builder = LexicalBuilder::create(folder.path()).expect("an index");
@@ -69,7 +69,7 @@ fn frequent_tokens_that_are_put_off_lose_none_of_the_best_texts() {
         let tokens = analyzer.analyze(asked);
         let query = LexicalQuery { tokens: &tokens, expansions: &expansions };
         for (part, step) in [(Part::Phrase, 1), (Part::Body, 1), (Part::Phrase, 3), (Part::Phrase, 4_999)] {
-            let search = |limit| index.search(&query, part, limit, &|unit| unit % step == 0).expect("found");
+            let search = |limit| index.search(&query, part, limit, &|unit| unit.is_multiple_of(step)).expect("found");
             let all = search(ROWS as usize);
             assert!(!all.is_empty() && all.is_sorted_by(|a, b| (b.1, a.0) <= (a.1, b.0)), "{asked}");
             for limit in [1, 10, 80] {

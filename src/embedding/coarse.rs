@@ -81,7 +81,7 @@ impl Coarse {
                 Arch::new().dispatch(Products { query: &query.values, rows: values, sums: &mut sums });
                 let first = (part * PART) as u32;
                 let bounds = sums.iter().zip(rows).zip(first..).map(|((sum, row), unit)| query.bounds(*sum, row, unit));
-                keep(bounds, limit, |unit| allowed(unit))
+                keep(bounds, limit, allowed)
             })
             .collect();
         let mut units: Vec<u32> = keep(parts.into_iter().flatten(), limit, |_| true).into_iter().map(|row| row.unit).collect();

@@ -71,7 +71,7 @@ pub(super) fn pools(
     };
     let by_vector = || match mode {
         Mode::Lexical => Vec::new(),
-        _ => generation.vectors.search(vector, sizes.vectors, &accepts),
+        _ => generation.vectors.search(vector, sizes.vectors, accepts),
     };
     let phrases = || lexical(Part::Phrase, sizes.phrases);
     let passages = || lexical(Part::Body, sizes.passages);
