@@ -262,7 +262,7 @@ fn a_first_result_that_is_not_sure_enough_is_told_by_how_much() {
     assert!(cut["summary"].as_str().is_some_and(|summary| summary.contains("score_threshold 1.000")), "{cut}");
 
     // What the settings ask for decides, not how sure the ranker happens to be.
-    let query = "退款几天到";
+    let query = "钱几天到";
     for (floor, promise, words) in [("1.0", "0.5", "no match"), ("0.0", "0.99", "0.99: suggested, not answered")] {
         let settings = [("decision.suggest_confidence", floor), ("decision.answer_precision", promise)];
         let server = Server::start(&config_with(&corpus.path(), &corpus.data(), &settings));

@@ -2,31 +2,39 @@
 //! it, since each is embedded once.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Description, Embedder, Places, Role};
 use crate::error::Result;
 
 /// Queries that are remembered at least; twice as many at most.
 const REMEMBERED: usize = 1_024;
+/// Short texts whose places are remembered at least; twice as many at most, some kilobytes each. The phrasings of a shop's corpus
+/// are compared again and again.
+const REMEMBERED_PLACES: usize = 4_096;
 /// Longer queries, in bytes, are not remembered; this bounds the memory's size.
 const LONGEST: usize = 2_048;
 
 /// An embedder that remembers the vectors of the latest queries.
 pub struct Cached<E> {
     inner: E,
-    memory: Mutex<Memory>,
+    memory: Mutex<Memory<Vec<f32>>>,
+    places: Mutex<Memory<Arc<Places>>>,
 }
 
 /// Two halves: what was used lately, and what was used before. A full half becomes the older one, and the older is forgotten.
-#[derive(Default)]
-struct Memory {
-    recent: HashMap<String, Vec<f32>>,
-    older: HashMap<String, Vec<f32>>,
+struct Memory<V> {
+    limit: usize,
+    recent: HashMap<String, V>,
+    older: HashMap<String, V>,
 }
 
-impl Memory {
-    fn get(&mut self, text: &str) -> Option<Vec<f32>> {
+impl<V: Clone> Memory<V> {
+    fn new(limit: usize) -> Self {
+        Memory { limit, recent: HashMap::new(), older: HashMap::new() }
+    }
+
+    fn get(&mut self, text: &str) -> Option<V> {
         if let Some(vector) = self.recent.get(text) {
             return Some(vector.clone());
         }
@@ -35,8 +43,8 @@ impl Memory {
         Some(vector)
     }
 
-    fn put(&mut self, text: String, vector: Vec<f32>) {
-        if self.recent.len() >= REMEMBERED {
+    fn put(&mut self, text: String, vector: V) {
+        if self.recent.len() >= self.limit {
             self.older = std::mem::take(&mut self.recent);
         }
         self.recent.insert(text, vector);
@@ -46,7 +54,7 @@ impl Memory {
 impl<E: Embedder> Cached<E> {
     /// `inner`, with an empty memory.
     pub fn new(inner: E) -> Self {
-        Cached { inner, memory: Mutex::new(Memory::default()) }
+        Cached { inner, memory: Mutex::new(Memory::new(REMEMBERED)), places: Mutex::new(Memory::new(REMEMBERED_PLACES)) }
     }
 }
 
@@ -81,8 +89,18 @@ impl<E: Embedder> Embedder for Cached<E> {
         Ok(vectors)
     }
 
-    fn places(&self, text: &str, limit: usize) -> Places {
-        self.inner.places(text, limit)
+    fn places(&self, text: &str, limit: usize) -> Arc<Places> {
+        // A text of no more bytes than places are asked for has them all, whatever the limit.
+        if text.len() > limit {
+            return self.inner.places(text, limit);
+        }
+        let memory = || self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = memory().get(text);
+        known.unwrap_or_else(|| {
+            let places = self.inner.places(text, limit);
+            memory().put(text.to_owned(), places.clone());
+            places
+        })
     }
 
     fn description(&self) -> Description {
@@ -107,7 +125,7 @@ impl Embedder for Box<dyn Embedder> {
         self.as_ref().embed(texts, role)
     }
 
-    fn places(&self, text: &str, limit: usize) -> Places {
+    fn places(&self, text: &str, limit: usize) -> Arc<Places> {
         self.as_ref().places(text, limit)
     }
 

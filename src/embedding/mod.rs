@@ -29,6 +29,7 @@ pub use rerank::{Reranker, load_reranker};
 pub use vectors::VectorStore;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -66,8 +67,8 @@ pub trait Embedder: Send + Sync {
 
     /// `text` place by place, at most the first `limit` places; empty where the model cannot say what stands at a place without
     /// reading the whole text (transformers) or where it was not trained for it.
-    fn places(&self, _text: &str, _limit: usize) -> Places {
-        Places::default()
+    fn places(&self, _text: &str, _limit: usize) -> Arc<Places> {
+        Arc::default()
     }
 
     /// How the model reads texts.

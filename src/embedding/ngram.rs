@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -173,7 +174,7 @@ impl Embedder for NgramModel {
         Ok(batches.into_iter().flatten().collect())
     }
 
-    fn places(&self, text: &str, limit: usize) -> Places {
+    fn places(&self, text: &str, limit: usize) -> Arc<Places> {
         let (features, count) = self.features(text, limit);
         let width = self.place_width;
         // An n-gram speaks for its units and their neighbours. Sums of stretches as differences: a row is added where its stretch
@@ -190,7 +191,7 @@ impl Embedder for NgramModel {
             sums[at] += sums[at - width];
         }
         sums.truncate(count * width);
-        Places::new(width, sums)
+        Arc::new(Places::new(width, sums))
     }
 
     fn description(&self) -> Description {

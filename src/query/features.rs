@@ -114,15 +114,15 @@ pub struct Judged {
 }
 
 /// Candidates that are compared with the query place by place.
-const ALIGNED: usize = 40;
+const ALIGNED: usize = 24;
 /// Candidates whose passages are.
-const ALIGNED_BODIES: usize = 12;
+const ALIGNED_BODIES: usize = 6;
 /// Length up to which a phrasing is a question, in characters.
 const SHORT_CHARS: f32 = 20.0;
 /// Length from which it is a passage.
 const LONG_CHARS: f32 = 80.0;
 /// Places of a unit that are compared.
-const UNIT_PLACES: usize = 256;
+const UNIT_PLACES: usize = 192;
 
 /// The units of a candidate that its evidence came from.
 #[derive(Clone, Copy, Default)]

@@ -23,6 +23,8 @@ pub use rerank::Reranking;
 pub use retrieve::Expansion;
 
 use retrieve::PoolSizes;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::corpus::{Date, Kind};
@@ -133,7 +135,7 @@ pub struct Understood {
     pub corrected: Option<String>,
     text: String,
     vector: Vec<f32>,
-    places: Places,
+    places: Arc<Places>,
 }
 
 /// Analyses and embeds `text`.
