@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{TempCorpus, starter_config, starter_server, yingda};
+use crate::support::{TempCorpus, comparable, starter_config, starter_server, yingda};
 
 #[test]
 fn wrong_arguments_exit_2_and_say_why() {
@@ -75,15 +75,6 @@ fn index_search_and_suggest_work_on_a_fresh_corpus() {
     let ran = yingda(["generations"]).data(corpus.data()).run();
     assert_eq!((ran.code, ran.stdout.lines().count()), (0, 1), "{ran:#?}");
     assert!(ran.stdout.starts_with("* g000001-"), "{ran:#?}");
-}
-
-/// The fields of two answers, with what differs between any two requests taken out.
-fn comparable(mut answer: Value) -> Value {
-    answer["request_id"] = Value::Null;
-    for suggestion in answer["suggestions"].as_array_mut().into_iter().flatten() {
-        suggestion["suggestion_id"] = Value::Null;
-    }
-    answer
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, TempCorpus, config, config_with, starter, starter_config, starter_server, yingda};
+use crate::support::{Server, TempCorpus, comparable, config, config_with, starter, starter_config, starter_server, yingda};
 
 /// One entry, as YAML; `more` holds further fields.
 fn entry(id: &str, question: &str, more: &str) -> String {
@@ -331,14 +331,10 @@ fn an_unknown_id_is_an_error() {
 #[test]
 fn the_program_prints_what_the_endpoint_answers() {
     let data = &starter_config().data.path;
-    let plain = |mut answer: Value| {
-        answer["request_id"] = Value::Null;
-        answer
-    };
-    let post = |body: Value| plain(starter_server().post("/v1/search", &body).json());
+    let post = |body: Value| comparable(starter_server().post("/v1/search", &body).json());
     let query = "钱怎么还没退回来啊都五天了";
     let ran = yingda(["explain", "--query", query, "--expect", "refund-timeline-huabei", "--format", "json"]).data(data).run();
-    assert_eq!(plain(ran.json()), post(json!({"query": query, "explain": true, "expect": "refund-timeline-huabei"})));
+    assert_eq!(comparable(ran.json()), post(json!({"query": query, "explain": true, "expect": "refund-timeline-huabei"})));
     let ran = yingda(["explain", "--query", query, "--expect", "refund-timeline-huabei", "--format", "json"])
         .data(data)
         .flag("--kinds", "faq,script")
@@ -350,7 +346,7 @@ fn the_program_prints_what_the_endpoint_answers() {
         .run();
     let body = json!({"query": query, "explain": true, "expect": "refund-timeline-huabei", "kinds": ["faq", "script"],
         "filters": {"channels": ["im"], "tags": ["退款"]}, "as_of": "2026-11-11", "score_threshold": 0.2, "top_k": 4});
-    assert_eq!(plain(ran.json()), post(body));
+    assert_eq!(comparable(ran.json()), post(body));
 
     let ran = yingda(["explain", "--query", query, "--expect", "refund-timeline-huabei"]).data(data).run();
     assert_eq!(ran.code, 0, "{ran:#?}");

@@ -1,5 +1,6 @@
-//! A small memory of query vectors: customers of one shop ask the same things in the same words. Texts of the corpus pass by
-//! it, since each is embedded once.
+//! A small memory of query vectors, since customers of one shop ask the same things in the same words, and of the places of short texts,
+//! since the phrasings of its corpus are compared with one question after another. The vectors of the corpus pass by it: each is
+//! computed once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ const REMEMBERED_PLACES: usize = 4_096;
 /// Longer queries, in bytes, are not remembered; this bounds the memory's size.
 const LONGEST: usize = 2_048;
 
-/// An embedder that remembers the vectors of the latest queries.
+/// An embedder that remembers the vectors of the latest queries and the places of the latest short texts.
 pub struct Cached<E> {
     inner: E,
     memory: Mutex<Memory<Vec<f32>>>,

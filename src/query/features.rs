@@ -239,15 +239,7 @@ fn align(generation: &Generation, understood: &Understood, judged: &mut [Judged]
         let unit = &generation.units[unit as usize];
         asked.agreement(&generation.embedder.places(&unit.text, UNIT_PLACES))
     };
-    let nearest = |judged: &[Judged], key: fn(&Features) -> f32, limit: usize| {
-        let mut order: Vec<usize> = (0..judged.len()).collect();
-        order.sort_by(|&a, &b| {
-            key(&judged[b].features).total_cmp(&key(&judged[a].features)).then(judged[a].target.cmp(&judged[b].target))
-        });
-        order.truncate(limit);
-        order
-    };
-    for at in nearest(judged, |f| f.cosine + 0.3 * f.bigrams_of_query, ALIGNED) {
+    for at in order_by(judged, |f| f.cosine + 0.3 * f.bigrams_of_query).into_iter().take(ALIGNED) {
         let f = &mut judged[at].features;
         let Sources { nearest, phrase, .. } = sources[at];
         for unit in nearest.into_iter().chain(phrase.filter(|phrase| Some(*phrase) != nearest)) {
@@ -257,7 +249,7 @@ fn align(generation: &Generation, understood: &Understood, judged: &mut [Judged]
             }
         }
     }
-    for at in nearest(judged, |f| f.cosine_body + 0.3 * f.body_bigrams_of_query, ALIGNED_BODIES) {
+    for at in order_by(judged, |f| f.cosine_body + 0.3 * f.body_bigrams_of_query).into_iter().take(ALIGNED_BODIES) {
         if let Some(unit) = sources[at].passage {
             judged[at].features.aligned_body = agreement(unit).of_first;
         }
@@ -301,12 +293,17 @@ fn best_of_others(judged: &[Judged], entry_of: impl Fn(&Judged) -> u32, key: fn(
     judged.iter().map(|j| if entry_of(j) == first.1 { second } else { first.0 }).collect()
 }
 
-fn reciprocal_ranks(judged: &mut [Judged], key: fn(&Features) -> f32, set: fn(&mut Features, f32)) {
+/// Places of candidates by falling `key`, ties by target.
+fn order_by(judged: &[Judged], key: fn(&Features) -> f32) -> Vec<usize> {
     let mut order: Vec<usize> = (0..judged.len()).collect();
     order.sort_by(|&a, &b| {
         key(&judged[b].features).total_cmp(&key(&judged[a].features)).then(judged[a].target.cmp(&judged[b].target))
     });
-    for (rank, at) in order.into_iter().enumerate() {
+    order
+}
+
+fn reciprocal_ranks(judged: &mut [Judged], key: fn(&Features) -> f32, set: fn(&mut Features, f32)) {
+    for (rank, at) in order_by(judged, key).into_iter().enumerate() {
         let value = if key(&judged[at].features) > 0.0 { 1.0 / (1.0 + rank as f32) } else { 0.0 };
         set(&mut judged[at].features, value);
     }

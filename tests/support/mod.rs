@@ -17,6 +17,7 @@ pub use starter::{model, starter, starter_config, starter_server};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use yingda::config::Config;
 
 /// How long a test waits for something that must happen.
@@ -61,4 +62,13 @@ pub fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
         assert!(started.elapsed() < PATIENCE, "waited too long: {what}");
         std::thread::yield_now();
     }
+}
+
+/// The fields of two answers, with what differs between any two requests taken out.
+pub fn comparable(mut answer: Value) -> Value {
+    answer["request_id"] = Value::Null;
+    for suggestion in answer["suggestions"].as_array_mut().into_iter().flatten() {
+        suggestion["suggestion_id"] = Value::Null;
+    }
+    answer
 }
