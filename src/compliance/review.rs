@@ -29,9 +29,7 @@ pub fn review(corpus: &mut Corpus) -> Result<()> {
             }
         }
     }
-    corpus.problems.extend(problems);
-    corpus.problems.sort();
-    corpus.problems.dedup();
+    corpus.report(problems);
     Ok(())
 }
 

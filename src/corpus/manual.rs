@@ -90,6 +90,11 @@ fn split_front_matter(text: &str) -> Option<(&str, &str, usize)> {
     None
 }
 
+/// The YAML between the two `---` lines at the beginning of a manual.
+pub(super) fn front_matter(text: &str) -> Option<&str> {
+    split_front_matter(text).map(|(front, _, _)| front)
+}
+
 fn sections(body: &str, first_line: usize, title: &str) -> Vec<Section> {
     let line_at = |offset: usize| first_line + body[..offset].matches('\n').count();
     let mut out = Vec::new();

@@ -6,6 +6,7 @@
 
 mod entry;
 mod golden;
+mod locate;
 mod manual;
 mod parse;
 mod problem;
@@ -70,6 +71,8 @@ pub struct Corpus {
     /// Checks, emotions, groups and variants of writing.
     pub screening: Screening,
     pub(crate) found: screening::Found,
+    /// The files as read, to say where exactly a problem stands.
+    pub(crate) files: Vec<SourceFile>,
     /// Everything found wrong, ordered by file and line.
     pub problems: Vec<Problem>,
     /// SHA-256 over all file names and contents, in hexadecimal.
@@ -88,17 +91,24 @@ impl Corpus {
 
     /// Parses files that were read before. Pure.
     pub fn from_files(files: &[SourceFile], mut problems: Vec<Problem>) -> Self {
-        let mut corpus = Corpus { hash: hash(files), ..Corpus::default() };
+        let mut corpus = Corpus { hash: hash(files), files: files.to_vec(), ..Corpus::default() };
         for file in files {
             parse::parse_file(file, &mut corpus, &mut problems);
         }
         screening::fill_in(&mut corpus, &mut problems);
-        validate::validate(&mut corpus, &mut problems);
+        let hidden = locate::hidden_ids(files, &corpus);
+        validate::validate(&mut corpus, &hidden, &mut problems);
         screening::check_patterns(&corpus, &mut problems);
-        problems.sort();
-        problems.dedup();
-        corpus.problems = problems;
+        corpus.report(problems);
         corpus
+    }
+
+    /// Adds problems that were found in the entries, each moved from its entry's first line to the line of its field.
+    pub fn report(&mut self, mut problems: Vec<Problem>) {
+        locate::refine(&self.files, &mut problems);
+        self.problems.append(&mut problems);
+        self.problems.sort();
+        self.problems.dedup();
     }
 
     /// The number of problems that forbid publishing.

@@ -1,17 +1,18 @@
 //! What can only be seen with all entries at hand: duplicate ids, dangling references, phrasings that two entries claim,
 //! settings and windows that do not exist.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::template_check::shop_keys;
 use super::{Corpus, Entry, EntryBody, Problem, Status, When};
 use crate::text::normalise;
 
-/// Adds the problems that span entries, and orders the entries by id.
-pub(super) fn validate(corpus: &mut Corpus, problems: &mut Vec<Problem>) {
+/// Adds the problems that span entries, and orders the entries by id. `hidden` are ids of entries that could not be read: a
+/// reference to one of them is not reported, because what is wrong is reported already.
+pub(super) fn validate(corpus: &mut Corpus, hidden: &BTreeSet<String>, problems: &mut Vec<Problem>) {
     corpus.entries.sort_by(|a, b| (&a.id, &a.source.file, a.source.line).cmp(&(&b.id, &b.source.file, b.source.line)));
     duplicates(corpus, problems);
-    references(corpus, problems);
+    references(corpus, hidden, problems);
     claimed_phrasings(corpus, problems);
     super::reachability::check(corpus, problems);
     if corpus.entries.is_empty() && problems.is_empty() {
@@ -29,12 +30,13 @@ fn duplicates(corpus: &Corpus, problems: &mut Vec<Problem>) {
     }
 }
 
-fn references(corpus: &Corpus, problems: &mut Vec<Problem>) {
+fn references(corpus: &Corpus, hidden: &BTreeSet<String>, problems: &mut Vec<Problem>) {
     let by_id: BTreeMap<&str, &Entry> = corpus.entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
     for entry in &corpus.entries {
         let Source { file, line } = Source::of(entry);
         for id in &entry.related {
             match by_id.get(id.as_str()) {
+                None if hidden.contains(id) => {}
                 None => {
                     let known: Vec<&str> = by_id.keys().copied().collect();
                     let fix = match super::yaml::closest(id, &known) {
@@ -74,9 +76,10 @@ fn references(corpus: &Corpus, problems: &mut Vec<Problem>) {
             }
         }
     }
+    let dangling = |id: &&String| !by_id.contains_key(id.as_str()) && !hidden.contains(*id);
     for (file, conversations) in &corpus.conversations {
         for conversation in conversations {
-            for id in conversation.entries.iter().filter(|id| !by_id.contains_key(id.as_str())) {
+            for id in conversation.entries.iter().filter(dangling) {
                 let what = format!("“{id}” is no entry");
                 problems.push(Problem::error(file, conversation.line, "entry", what, "use the id of an entry"));
             }
@@ -84,7 +87,7 @@ fn references(corpus: &Corpus, problems: &mut Vec<Problem>) {
     }
     for (file, questions) in &corpus.golden {
         for question in questions {
-            for id in question.expected.iter().filter(|id| !by_id.contains_key(id.as_str())) {
+            for id in question.expected.iter().filter(dangling) {
                 let what = format!("“{}” expects “{id}”, which is no entry", question.question);
                 problems.push(Problem::error(file, question.line, "-", what, "use the id of an entry"));
             }

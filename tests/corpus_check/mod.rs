@@ -110,7 +110,21 @@ fn many_mistakes_in_one_entry_are_all_reported() {
     let corpus = TempCorpus::of([("faq/bad.yaml", text.as_str())]);
     let problems = corpus.load().problems;
     let found: Vec<(usize, &str)> = problems.iter().map(|problem| (problem.line, problem.field.as_str())).collect();
-    assert_eq!(found, [(3, "related"), (5, "similer"), (6, "status"), (7, "valid_from"), (9, "tags[0]"), (9, "tags[1]")]);
+    assert_eq!(found, [(5, "similer"), (6, "status"), (7, "valid_from"), (8, "related"), (9, "tags[0]"), (9, "tags[1]")]);
+}
+
+#[test]
+fn entries_of_a_file_that_cannot_be_read_are_not_called_missing() {
+    let unreadable = b"kind: faq\nentries:\n  - id: invoice-how\n    question: \xCD\xCB\xBF\xEE\n";
+    let corpus = TempCorpus::small();
+    corpus.write("faq/gbk.yaml", unreadable);
+    corpus.write("faq/other.yaml", faq("    related: [invoice-how, refund-tine]\n"));
+    corpus.write("golden/faq.tsv", "怎么开票\tinvoice-how\n");
+    let problems = corpus.load().problems;
+    let found: Vec<(&str, usize, &str)> =
+        problems.iter().map(|problem| (problem.file.as_str(), problem.line, problem.field.as_str())).collect();
+    assert_eq!(found, [("faq/gbk.yaml", 4, "-"), ("faq/other.yaml", 5, "related")], "{problems:#?}");
+    assert!(problems[1].what.contains("refund-tine"), "{problems:#?}");
 }
 
 #[test]
