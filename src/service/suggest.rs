@@ -1,15 +1,17 @@
 //! `POST /v1/suggest` and `yingda suggest`: from a conversation to replies an agent can send.
 
 use super::conversation::{self, Conversation};
-use super::decide::{Verdict, decide};
+use super::decide::{Limits, RIVALS, Verdict, decide};
 use super::find::{Candidates, Finder};
 use super::guard::{self, Assessment};
 use super::risk;
 use super::search::{matched, named, source, title, top_k};
 use super::{
-    CourtesyReply, HandoffReply, OptionText, RelatedEntry, ScriptSuggestion, Service, SuggestRequest, SuggestResponse, Suggestion,
+    CourtesyReply, HandoffReply, OptionText,  RelatedEntry, ScriptSuggestion, Service, SuggestRequest,
+    SuggestResponse, Suggestion,
 };
 use crate::corpus::{Date, Entry, EntryBody, Kind, Status};
+use crate::dialogue::Question;
 use crate::emotion::EmotionReading;
 use crate::error::Result;
 use crate::generation::Generation;
@@ -92,12 +94,29 @@ impl Service {
         let config = &self.config.decision;
         let mut finder = Finder::new(self, generation, &conversation, day);
         let reading = &conversation.reading;
-        let found = match reading.questions.as_slice() {
-            [] => Candidates { question: reading.text.clone(), hits: Vec::new(), answers: 1, confidence: 0.0 },
+        let mut found = match reading.questions.as_slice() {
+            [] => Candidates { question: reading.text.clone(), hits: Vec::new(), answers: 1, confidence: 0.0, answerable: 0.0 },
             questions => finder.find(questions, &reading.text, top_k, config.suggest_confidence)?,
         };
-        let answer_from = self.ranker.threshold(config.answer_precision);
-        let verdict = decide(generation, &conversation, &assessment, &found, config, answer_from);
+        let limits = Limits {
+            answer: self.ranker.threshold(config.answer_precision),
+            answerable: self.ranker.answerable_from(config.answerable_share),
+            suggest: config.suggest_confidence,
+            clarify_ratio: config.clarify_ratio,
+        };
+        let mut verdict = decide(generation, &conversation, &assessment, &found, &limits);
+        if verdict.decision == Decision::Clarify
+            && let [Question { in_context: Some(text), .. }] = reading.questions.as_slice()
+        {
+            // What was talked about before separates candidates without a question to the customer.
+            let close: Vec<u32> = found.hits.iter().take(RIVALS).map(|hit| hit.target).collect();
+            let again = finder.in_context(text, top_k)?;
+            let second = decide(generation, &conversation, &assessment, &again, &limits);
+            let settles = again.hits.first().is_some_and(|hit| close.contains(&hit.target));
+            if settles && matches!(second.decision, Decision::Answer | Decision::Suggest) {
+                (found, verdict) = (again, second);
+            }
+        }
         let mut templates = Vec::new();
         if scripts && !found.question.trim().is_empty() {
             templates = finder.search(&found.question, &[Kind::Script], SCRIPTS)?;
@@ -109,6 +128,7 @@ impl Service {
             tracing::info!(
                 generation = generation.id(),
                 confidence = found.confidence,
+                answerable = found.answerable,
                 characters = length,
                 "nothing matches a question"
             );
