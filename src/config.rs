@@ -163,6 +163,8 @@ pub struct LogConfig {
     pub level: String,
     /// `text` or `json`.
     pub format: String,
+    /// Questions without an answer that are kept in the data folder, up to 100,000; 0 for none.
+    pub unanswered: usize,
 }
 
 impl Config {
@@ -246,6 +248,7 @@ impl Config {
         within("server.timeout_seconds", self.server.timeout_seconds, 1, 300)?;
         within("server.concurrency", self.server.concurrency, 1, 10_000)?;
         within("server.reload_milliseconds", self.server.reload_milliseconds, 10, 60_000)?;
+        within("log.unanswered", self.log.unanswered, 0, 100_000)?;
         within("decision.answer_precision", self.decision.answer_precision, 0.5, 0.999)?;
         within("decision.answerable_share", self.decision.answerable_share, 0.5, 1.0)?;
         within("decision.clarify_ratio", self.decision.clarify_ratio, 0.0, 1.0)?;

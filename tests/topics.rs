@@ -1,11 +1,12 @@
 //! What has nothing to do with the shop is not answered, what does keeps its suggestions, and a message that only names a subject is
-//! met with a question.
+//! met with a question. What was not answered can be looked up afterwards.
 
 use std::fs;
 
 use serde_json::{Value, json};
+use yingda::service::{Service, UNANSWERED_FILE};
 
-use crate::support::{Server, TempCorpus, config_with, starter_server, yingda};
+use crate::support::{Server, TempCorpus, config_with, model, starter_server, yingda};
 
 const OFF_TOPIC: &str = include_str!("data/off-topic.txt");
 const ON_TOPIC: &str = include_str!("data/on-topic.txt");
@@ -105,6 +106,45 @@ fn the_payment_method_that_was_told_decides_between_entries() {
         reply["suggestions"].as_array().expect("suggestions").iter().filter_map(|s| s["entry_id"].as_str()).collect();
     assert!(ids.contains(&"refund-timeline-huabei"), "{ids:?}");
     assert!(!ids.contains(&"refund-timeline-alipay") && !ids.contains(&"refund-timeline-wechat"), "{ids:?}");
+}
+
+#[test]
+fn the_conversations_id_comes_back_and_has_a_limit() {
+    let body = |id: &str| json!({"conversation_id": id, "messages": [{"role": "customer", "text": "怎么开发票"}]});
+    for path in ["/v1/suggest", "/v1/answer"] {
+        let reply = starter_server().post(path, &body("c-17"));
+        assert_eq!(reply.json()["conversation_id"], "c-17", "{path}");
+        let refused = starter_server().post(path, &body(&"c".repeat(129)));
+        assert_eq!(refused.status, 400, "{path}: {refused:?}");
+        assert!(refused.body.contains("conversation_id has 129 characters; the limit is 128"), "{refused:?}");
+    }
+}
+
+#[test]
+fn questions_without_an_answer_are_counted_and_kept_without_numbers() {
+    let corpus = TempCorpus::small();
+    corpus.publish();
+    let config = config_with(&corpus.path(), &corpus.data(), &[("log.unanswered", "3")]);
+    let service = Service::new(&config, model()).expect("a service").keeping_unanswered();
+    service.live().refresh().expect("a generation");
+    let server = Server::serve(std::sync::Arc::new(service));
+    let ask = |text: &str| {
+        suggest(&server, json!({"conversation_id": "c-9", "messages": [{"role": "customer", "text": text}]}));
+    };
+    ask("退款多久能到账？");
+    ask("谢谢");
+    let path = corpus.data().join(UNANSWERED_FILE);
+    assert!(!path.exists());
+    ask("帮我看看13812345678这个号码的星座运势");
+    let kept: Value = serde_json::from_str(&fs::read_to_string(&path).expect("a file")).expect("a line of JSON");
+    assert_eq!((&kept["question"], &kept["conversation_id"]), (&json!("帮我看看***这个号码的星座运势"), &json!("c-9")));
+    for number in 0..9 {
+        ask(&format!("第{number}号星座今天运势怎么样"));
+    }
+    let text = fs::read_to_string(&path).expect("a file");
+    assert!((3..6).contains(&text.lines().count()), "{text}");
+    assert!(text.lines().last().is_some_and(|line| line.contains("第8号")), "{text}");
+    assert_eq!(server.get("/v1/status").json()["unanswered"], 10);
 }
 
 #[test]

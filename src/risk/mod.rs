@@ -207,7 +207,7 @@ fn message_evidence(
         return Ok(Vec::new());
     }
     let is_rule = |target: &&Target| matches!(generation.entries[target.entry as usize].body, EntryBody::Risk(_));
-    let rules: Vec<&Target> = generation.targets.iter().filter(is_rule).collect();
+    let rules: Vec<&Target> = if with_meaning { generation.targets.iter().filter(is_rule).collect() } else { Vec::new() };
     let sentences = if with_meaning { sentences(generation, &reading, message, &rules)? } else { Vec::new() };
     let similarity = |entry: u32| {
         sentences.iter().flat_map(|s| &s.by_rule).filter(|(rule, _)| *rule == entry).map(|(_, cosine)| *cosine).fold(0.0, f32::max)

@@ -6,18 +6,20 @@ use super::find::{Candidates, Finder};
 use super::guard::{self, Assessment};
 use super::risk;
 use super::search::{matched, named, source, title, top_k};
+use super::unanswered::{Unanswered, masked};
 use super::{
-    CourtesyReply, HandoffReply, OptionText,  RelatedEntry, ScriptSuggestion, Service, SuggestRequest,
+    CourtesyReply, HandoffReply, MAX_CONVERSATION_ID, OptionText, Reason, RelatedEntry, ScriptSuggestion, Service, SuggestRequest,
     SuggestResponse, Suggestion,
 };
 use crate::corpus::{Date, Entry, EntryBody, Kind, Status};
 use crate::dialogue::Question;
 use crate::emotion::EmotionReading;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::generation::Generation;
 use crate::query::{Decision, Hit};
 use crate::reply::{Renderer, Situation, Tone, choose_answer, choose_options, compose, fill, fit, matches, quote, wording};
 use crate::risk::RiskAssessment;
+use jiff::Timestamp;
 
 /// Suggestions if the request names no number.
 const DEFAULT_TOP_K: usize = 3;
@@ -48,7 +50,7 @@ impl Service {
     pub fn suggest(&self, request: &SuggestRequest, request_id: &str) -> Result<SuggestResponse> {
         let top_k = top_k(request.top_k, DEFAULT_TOP_K)?;
         let generation = self.generation()?;
-        let judged = self.judge(request, &generation, top_k, true)?;
+        let judged = self.judge(request, request_id, &generation, top_k, true)?;
         let writer = Writer::new(self, &generation, request, &judged);
         let suggestions: Vec<Suggestion> = judged
             .found
@@ -66,6 +68,7 @@ impl Service {
         let reason = judged.verdict.reason;
         let mut response = SuggestResponse {
             request_id: request_id.to_owned(),
+            conversation_id: request.conversation_id.clone(),
             generation: generation.id().to_owned(),
             question: judged.found.question.clone(),
             decision: judged.verdict.decision,
@@ -87,7 +90,20 @@ impl Service {
     }
 
     /// Understands a request and decides on it.
-    pub(super) fn judge(&self, request: &SuggestRequest, generation: &Generation, top_k: usize, scripts: bool) -> Result<Judged> {
+    pub(super) fn judge(
+        &self,
+        request: &SuggestRequest,
+        request_id: &str,
+        generation: &Generation,
+        top_k: usize,
+        scripts: bool,
+    ) -> Result<Judged> {
+        let conversation_id = request.conversation_id.as_deref();
+        let length = conversation_id.map_or(0, |id| id.chars().count());
+        if length > MAX_CONVERSATION_ID {
+            let what = format!("conversation_id has {length} characters; the limit is {MAX_CONVERSATION_ID}");
+            return Err(Error::InvalidRequest(what));
+        }
         let conversation = conversation::read(&request.messages, &request.context, generation)?;
         let assessment = guard::assess(generation, &request.messages)?;
         let day = self.day(request.as_of);
@@ -122,16 +138,36 @@ impl Service {
             templates = finder.search(&found.question, &[Kind::Script], SCRIPTS)?;
             templates.retain(|hit| hit.score >= SCRIPT_FLOOR);
         }
+        // The customer's words stay out of the log: they may hold names, numbers and addresses.
+        tracing::debug!(
+            request_id,
+            conversation_id,
+            decision = ?verdict.decision,
+            reason = verdict.reason.map(Reason::as_str),
+            confidence = found.confidence,
+            answerable = found.answerable,
+            entry = found.hits.first().map(|hit| generation.entry_of(hit.target).id.as_str()),
+            "decided"
+        );
         if verdict.decision == Decision::NoMatch && !reading.questions.is_empty() {
-            // The customer's words stay out of the log: they may hold names, numbers and addresses.
-            let length = found.question.chars().count();
             tracing::info!(
+                request_id,
+                conversation_id,
                 generation = generation.id(),
                 confidence = found.confidence,
                 answerable = found.answerable,
-                characters = length,
+                characters = found.question.chars().count(),
                 "nothing matches a question"
             );
+            self.ledger.add(&Unanswered {
+                at: Timestamp::now(),
+                request_id,
+                conversation_id,
+                generation: generation.id(),
+                question: masked(&found.question),
+                answerable: found.answerable,
+                confidence: found.confidence,
+            });
         }
         Ok(Judged { conversation, assessment, found, verdict, scripts: templates })
     }
