@@ -104,7 +104,7 @@ fn table(generation: &Generation, set: &EvalSet, filters: &Filters) {
 }
 
 fn row(name: &str, found: &[Outcome]) {
-    let all = summarise(found, f32::INFINITY);
+    let all = summarise(found, f32::INFINITY, 0.0);
     let figures = [all.recall_at_1, all.recall_at_3, all.recall_at_10, all.mrr_at_10];
     println!("  {name:24} {}", figures.map(|figure| format!("{figure:7.3}")).join(" "));
 }
@@ -152,6 +152,7 @@ impl<'a> Searched<'a> {
             relevant: relevant.map_or(0, BTreeSet::len),
             ranks: ranked.filter(|(_, document)| is_right(*document)).map(|(rank, _)| rank).collect(),
             confidence: 0.0,
+            answerable: 1.0,
             milliseconds: 0.0,
         }
     }

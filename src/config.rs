@@ -147,6 +147,8 @@ pub struct ShopConfig {
 pub struct DecisionConfig {
     /// Precision that direct answers must keep, from 0.5 to 0.999.
     pub answer_precision: f32,
+    /// Share of the questions with an answer that must be taken for such, from 0.5 to 1.
+    pub answerable_share: f32,
     /// Confidence from which a suggestion is shown, from 0 to 1.
     pub suggest_confidence: f32,
     /// Share of the first candidate's odds from which another one is close, from 0 to 1.
@@ -161,6 +163,8 @@ pub struct LogConfig {
     pub level: String,
     /// `text` or `json`.
     pub format: String,
+    /// Questions without an answer that are kept in the data folder, up to 100,000; 0 for none.
+    pub unanswered: usize,
 }
 
 impl Config {
@@ -244,7 +248,9 @@ impl Config {
         within("server.timeout_seconds", self.server.timeout_seconds, 1, 300)?;
         within("server.concurrency", self.server.concurrency, 1, 10_000)?;
         within("server.reload_milliseconds", self.server.reload_milliseconds, 10, 60_000)?;
+        within("log.unanswered", self.log.unanswered, 0, 100_000)?;
         within("decision.answer_precision", self.decision.answer_precision, 0.5, 0.999)?;
+        within("decision.answerable_share", self.decision.answerable_share, 0.5, 1.0)?;
         within("decision.clarify_ratio", self.decision.clarify_ratio, 0.0, 1.0)?;
         within("decision.suggest_confidence", self.decision.suggest_confidence, 0.0, 1.0)?;
         if self.server.api_keys.iter().any(|key| key.trim().len() < 8) {

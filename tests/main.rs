@@ -28,3 +28,4 @@ mod risks;
 mod search;
 mod suggest;
 mod text;
+mod topics;

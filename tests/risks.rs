@@ -8,8 +8,11 @@ use yingda::config::Config;
 use yingda::corpus::{Corpus, Emotion, Kind};
 use yingda::generation::{BuildOptions, DataFolder, Generation, build};
 use yingda::query::Decision;
-use yingda::risk::{RiskAssessment, Thresholds, assess, assess_with};
+use yingda::risk::{MatchedBy, RiskAssessment, Thresholds, assess, assess_with};
 use yingda::service::{CheckRequest, Message, Role, Service, SuggestRequest, load_model};
+
+use crate::support::corpora::SMALL_FAQ;
+use crate::support::{TempCorpus, model};
 
 const LEVEL_1: &str = include_str!("data/risk-level1.tsv");
 const LEVEL_2_3: &str = include_str!("data/risk-level23.tsv");
@@ -205,4 +208,37 @@ fn a_customer_at_level_1_is_handed_over_with_the_rules_wording_first() {
     let checked = service.check(&CheckRequest { text: "亲，一定全额退款".into(), channel: None }, "test").expect("a check");
     assert_eq!((checked.verdict, checked.violations.len()), (Verdict::Block, 1));
     assert!(service.check(&CheckRequest::default(), "test").is_err());
+}
+
+#[test]
+fn an_exception_silences_meaning_as_it_does_words() {
+    const RULE: &str = "\
+kind: risk
+entries:
+  - id: risk-account
+    title: 账号被盗
+    level: 1
+    deadline_minutes: 30
+    team: 安全组
+    triggers:
+      words: [盗号]
+      examples: [有人登了我的账户把积分都兑走了]
+      unless: [登了我的账户把积分都兑走了会怎样]
+    must_say: [先改密码]
+    must_not_promise: [承诺追回]
+    reply: 您好，账户安全的事我们马上处理。
+";
+    let corpus = TempCorpus::of([("faq/refund.yaml", SMALL_FAQ), ("risk/account.yaml", RULE)]);
+    corpus.publish();
+    let generation = Generation::open_current(&DataFolder::new(corpus.data()), model()).expect("a generation");
+    for (message, raised) in [
+        ("有人登了我的账户把积分都兑走了", true),
+        ("有人登了我的账户把积分都兑走了会怎样", false),
+        // Another sentence speaks for itself.
+        ("有人登了我的账户把积分都兑走了会怎样？有人登了我的账户把积分都兑走了", true),
+    ] {
+        let found = assess(&generation, &[message]).expect(message);
+        assert_eq!(found.level.is_some(), raised, "{message}: {}", shown(&found));
+        assert!(found.rules.iter().all(|rule| rule.matched_by == MatchedBy::Meaning), "{message}: {}", shown(&found));
+    }
 }

@@ -73,6 +73,7 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
     let ranker = load_ranker(config)?.with_reranking(load_reranking(config)?);
     let mode = arguments.mode.into();
     let promised = ranker.threshold(config.decision.answer_precision);
+    let answerable_from = ranker.answerable_from(config.decision.answerable_share);
     let mut all: Vec<(String, Vec<Outcome>)> = Vec::new();
     let mut talked: Option<ConversationReport> = None;
     let mut about: Vec<(&str, String)> = Vec::new();
@@ -112,15 +113,17 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
         }
     }
     let together: Vec<Outcome> = all.iter().flat_map(|(_, outcomes)| outcomes.iter().cloned()).collect();
-    let total = summarise(&together, promised);
+    let total = summarise(&together, promised, answerable_from);
     if let Some(path) = &arguments.report {
         about.push(("ranker", ranker.version.clone()));
         if !config.reranker.path.as_os_str().is_empty() {
             about.push(("cross-encoder", format!("{}, share {}", config.reranker.path.display(), config.reranker.weight)));
         }
         about.push(("evidence", format!("{:?}", arguments.mode).to_lowercase()));
-        let mut sets: Vec<(String, Summary, &[Outcome])> =
-            all.iter().map(|(name, outcomes)| (name.clone(), summarise(outcomes, promised), outcomes.as_slice())).collect();
+        let mut sets: Vec<(String, Summary, &[Outcome])> = all
+            .iter()
+            .map(|(name, outcomes)| (name.clone(), summarise(outcomes, promised, answerable_from), outcomes.as_slice()))
+            .collect();
         if all.len() > 1 {
             sets.push((TOGETHER.to_owned(), total.clone(), &together));
         }
@@ -135,7 +138,7 @@ pub fn run(config: &Config, arguments: &EvalArguments, format: Format) -> Result
         }
         Format::Text => {
             for (name, outcomes) in &all {
-                print(name, &summarise(outcomes, promised));
+                print(name, &summarise(outcomes, promised, answerable_from));
             }
             if all.len() > 1 {
                 print(TOGETHER, &total);
@@ -168,6 +171,12 @@ fn print(name: &str, s: &Summary) {
     output::text(&format!(
         "  answered directly {:.3} with precision {precision}; reachable at 90/95/98%: {:.3} {:.3} {:.3}; calibration error {:.3}",
         s.answer_coverage, s.coverage_at_90, s.coverage_at_95, s.coverage_at_98, s.expected_calibration_error
+    ));
+    let share = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), |share| format!("{share:.3}"));
+    output::text(&format!(
+        "  taken for answerable: {} of those with an answer, {} of those without",
+        share(s.kept),
+        share(s.let_in)
     ));
     output::text(&format!("  p50 {:.2} ms, p99 {:.2} ms", s.p50_ms, s.p99_ms));
 }

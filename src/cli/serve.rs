@@ -33,7 +33,7 @@ pub fn run(config: &Config) -> Result<u8> {
         let built = index::publish(config, &corpus, model.as_ref(), false)?;
         output::note(&format!("published {}", built.id));
     }
-    let service = Arc::new(Service::new(config, model)?);
+    let service = Arc::new(Service::new(config, model)?.keeping_unanswered());
     service.live().refresh()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -8,9 +8,9 @@ use super::{EXIT_OK, Format, output};
 use crate::config::Config;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::eval::{Bench, EvalSet, examples, train};
+use crate::eval::{Bench, EvalSet, Example, examples, train, train_answerable};
 use crate::query::{ANSWERING_KINDS, Filters};
-use crate::service::load_model;
+use crate::service::{load_model, load_ranker};
 
 #[derive(Debug, Args)]
 pub struct TuneArguments {
@@ -23,6 +23,12 @@ pub struct TuneArguments {
     /// Use the corpus' golden questions as well
     #[arg(long)]
     golden: bool,
+    /// Files of texts, one a line, that no corpus given here has an answer to; they teach what is not to be answered at all
+    #[arg(long, value_name = "FILE")]
+    strangers: Vec<PathBuf>,
+    /// Learn only what is not to be answered at all; order and confidence stay those of the ranker in use
+    #[arg(long)]
+    answerable_only: bool,
     /// Features that get no weight in the order, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     without: Vec<String>,
@@ -41,7 +47,7 @@ pub fn run(config: &Config, arguments: &TuneArguments, format: Format) -> Result
     }
     let model = load_model(config)?;
     let corpus = Corpus::load(&config.corpus.path)?;
-    let (mut ranking, mut decisions) = (Vec::new(), Vec::new());
+    let (mut ranking, mut decisions, mut strange) = (Vec::new(), Vec::new(), Vec::new());
     for folder in &arguments.sets {
         let set = EvalSet::load(folder)?;
         for (set, teaches_order) in [(set.halved(), false), (set, true)] {
@@ -49,6 +55,7 @@ pub fn run(config: &Config, arguments: &TuneArguments, format: Format) -> Result
             decisions.extend(examples(&bench.generation, &set, &Filters::default(), !teaches_order)?);
             if teaches_order {
                 ranking.extend(examples(&bench.generation, &set, &Filters::default(), false)?);
+                strange.extend(strangers(&bench, &set, &Filters::default(), arguments)?);
             }
             output::note(&format!("{}: {} questions", set.name, set.queries.len()));
         }
@@ -62,14 +69,30 @@ pub fn run(config: &Config, arguments: &TuneArguments, format: Format) -> Result
     if arguments.golden {
         let filters = Filters { kinds: ANSWERING_KINDS.to_vec(), ..Filters::default() };
         let bench = Bench::new(&corpus, model)?;
-        for set in EvalSet::golden(&corpus) {
+        let golden = EvalSet::golden(&corpus);
+        if let Some(set) = golden.first() {
+            strange.extend(strangers(&bench, set, &filters, arguments)?);
+        }
+        for set in golden {
             decisions.extend(examples(&bench.generation, &set, &filters, false)?);
             ranking.extend(examples(&bench.generation, &set, &filters, false)?);
             output::note(&format!("{}: {} questions", set.name, set.queries.len()));
         }
     }
     let note = format!("trained on {} questions by `yingda tune`", ranking.len());
-    let ranker = train(&ranking, &decisions, arguments.name.clone(), note, &arguments.without)?;
+    let used = load_ranker(config)?;
+    let ranker = match arguments.answerable_only {
+        true => used.clone(),
+        false => train(&ranking, &decisions, arguments.name.clone(), note, &arguments.without)?,
+    };
+    decisions.extend(strange);
+    let answerable = train_answerable(&ranker, &decisions);
+    if answerable.is_none() {
+        output::note(
+            "no text without an answer (--strangers, or golden questions with `-`): what the ranker in use takes for answerable stays",
+        );
+    }
+    let ranker = ranker.with_answerable(answerable.or(used.answerable));
     let text = serde_json::to_string_pretty(&ranker).map_err(|error| Error::internal("cannot write the ranker", error))?;
     std::fs::write(&arguments.out, text + "\n").map_err(|source| Error::io(&arguments.out, source))?;
     match format {
@@ -77,4 +100,15 @@ pub fn run(config: &Config, arguments: &TuneArguments, format: Format) -> Result
         Format::Json => output::json(&ranker)?,
     }
     Ok(EXIT_OK)
+}
+
+/// The texts that the corpus of `set` has no answer to.
+fn strangers(bench: &Bench, set: &EvalSet, filters: &Filters, arguments: &TuneArguments) -> Result<Vec<Example>> {
+    let mut out = Vec::new();
+    for path in &arguments.strangers {
+        let asked = EvalSet::strangers(path, set)?;
+        out.extend(examples(&bench.generation, &asked, filters, false)?);
+        output::note(&format!("{}: {} texts without an answer", asked.name, asked.queries.len()));
+    }
+    Ok(out)
 }

@@ -24,11 +24,14 @@ pub struct Question {
     pub alone: Option<String>,
     /// The earlier question that was already answered; a follow-up asks for something else.
     pub follows: Option<String>,
+    /// The same with the topic talked about before, for a short question that may stand for itself: what to search for if
+    /// it turns out to be ambiguous.
+    pub in_context: Option<String>,
 }
 
 impl Question {
-    fn plain(text: &str) -> Self {
-        Question { text: text.trim().to_owned(), alone: None, follows: None }
+    pub(super) fn plain(text: &str) -> Self {
+        Question { text: text.trim().to_owned(), alone: None, follows: None, in_context: None }
     }
 }
 
@@ -124,6 +127,7 @@ pub(super) fn questions(text: &str, previous: Option<&str>, asked_back: bool) ->
                 text: format!("{} {}", topic(&before.text), core(part)),
                 alone: (content_length(part) >= OWN_CONTENT).then(|| part.clone()),
                 follows: Some(before.text.clone()),
+                in_context: None,
             },
             Some(_) => Question::plain(part),
         };
@@ -191,19 +195,19 @@ fn complete(text: &str, previous: Option<&str>, asked_back: bool) -> Question {
     let own = content_length(&core(text));
     let elliptic = own < OWN_CONTENT + 1 && asks;
     let answers = asked_back && !asks;
-    if !(opened || closed || elliptic || answers) {
-        return Question::plain(text);
-    }
     let follow = core(text);
+    if !(opened || closed || elliptic || answers) {
+        return Question { in_context: Some(format!("{} {}", topic(previous), text.trim())), ..Question::plain(text) };
+    }
     if let Some(replaced) = slots::replace_value(previous, &follow) {
-        return Question { text: replaced, alone: None, follows: None };
+        return Question::plain(&replaced);
     }
     let alone = (own > OWN_CONTENT + 1 && asks && !answers).then(|| text.trim().to_owned());
     let follows = (!answers).then(|| previous.trim().to_owned());
     if answers {
-        return Question { text: format!("{} {}", follow, previous.trim()), alone: None, follows: None };
+        return Question::plain(&format!("{} {}", follow, previous.trim()));
     }
-    Question { text: format!("{} {}", topic(previous), follow).trim().to_owned(), alone, follows }
+    Question { text: format!("{} {}", topic(previous), follow).trim().to_owned(), alone, follows, in_context: None }
 }
 
 /// The topic of an earlier question.

@@ -54,7 +54,7 @@ pub fn read(turns: &[Turn], last: usize, products: &[Product]) -> Reading {
     let courteous = spoken.is_empty() && !wants_person && confirmed.is_none();
     let courtesy = if courteous { signals::courtesy(&pieces.join(" ")) } else { None };
     let questions = match confirmed {
-        Some(previous) => vec![Question { text: previous.to_owned(), alone: None, follows: None }],
+        Some(previous) => vec![Question::plain(previous)],
         None if courtesy.is_some() || text.trim().is_empty() => Vec::new(),
         None => clauses::questions(&text, previous.as_deref(), asked_back),
     };

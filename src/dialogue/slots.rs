@@ -42,6 +42,12 @@ impl Product {
         aliases.dedup();
         Product { id: id.to_owned(), name: name.to_owned(), aliases }
     }
+
+    /// True if `text` names it.
+    pub fn is_named(&self, text: &str) -> bool {
+        let folded = fold(text);
+        self.aliases.iter().any(|alias| folded.contains(alias.as_str()))
+    }
 }
 
 /// What the customer has told.

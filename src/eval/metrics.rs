@@ -15,6 +15,8 @@ pub struct Outcome {
     pub ranks: Vec<usize>,
     /// Confidence of the first result; 0 if there was none.
     pub confidence: f32,
+    /// Probability that there is an answer at all, by the first result; 0 if there was none.
+    pub answerable: f32,
     /// Time to answer, in milliseconds.
     pub milliseconds: f64,
 }
@@ -46,6 +48,10 @@ pub struct Summary {
     pub answer_coverage: f64,
     /// Precision of those answers; none if nothing was answered.
     pub answer_precision: Option<f64>,
+    /// Share of the questions with a right document that are taken for answerable; none if there are no such questions.
+    pub kept: Option<f64>,
+    /// Share of the questions without one that are; none if there are no such questions.
+    pub let_in: Option<f64>,
     /// Largest coverage whose precision is at least 90%, by the order of confidence.
     pub coverage_at_90: f64,
     /// The same at 95%.
@@ -60,8 +66,9 @@ pub struct Summary {
     pub p99_ms: f64,
 }
 
-/// Summarises outcomes; `threshold` is the confidence from which a question is answered directly.
-pub fn summarise(outcomes: &[Outcome], threshold: f32) -> Summary {
+/// Summarises outcomes; `threshold` is the confidence from which a question is answered directly, `answerable_from` the probability of
+/// an answer from which anything is suggested.
+pub fn summarise(outcomes: &[Outcome], threshold: f32, answerable_from: f32) -> Summary {
     let answerable: Vec<&Outcome> = outcomes.iter().filter(|o| o.relevant > 0).collect();
     let mean = |value: &dyn Fn(&Outcome) -> f64| {
         if answerable.is_empty() { 0.0 } else { answerable.iter().map(|o| value(o)).sum::<f64>() / answerable.len() as f64 }
@@ -74,6 +81,10 @@ pub fn summarise(outcomes: &[Outcome], threshold: f32) -> Summary {
     };
     let answered: Vec<&Outcome> = outcomes.iter().filter(|o| o.confidence >= threshold).collect();
     let right = answered.iter().filter(|o| o.right()).count();
+    let taken = |wanted: bool| {
+        let of: Vec<&Outcome> = outcomes.iter().filter(|o| (o.relevant > 0) == wanted).collect();
+        (!of.is_empty()).then(|| share(of.iter().filter(|o| o.answerable >= answerable_from).count(), of.len()))
+    };
     let mut times: Vec<f64> = outcomes.iter().map(|o| o.milliseconds).collect();
     times.sort_by(f64::total_cmp);
     let percentile = |p: f64| times.get(((times.len() as f64 - 1.0) * p).round() as usize).copied().unwrap_or(0.0);
@@ -87,6 +98,8 @@ pub fn summarise(outcomes: &[Outcome], threshold: f32) -> Summary {
         ndcg_at_10: mean(&ndcg),
         answer_coverage: share(answered.len(), outcomes.len()),
         answer_precision: (!answered.is_empty()).then(|| share(right, answered.len())),
+        kept: taken(true),
+        let_in: taken(false),
         coverage_at_90: reachable(outcomes, 0.90),
         coverage_at_95: reachable(outcomes, 0.95),
         coverage_at_98: reachable(outcomes, 0.98),

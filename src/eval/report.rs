@@ -131,6 +131,8 @@ const COLUMNS: &[Column] = &[
     ("nDCG@10", |s| of_answerable(s, s.ndcg_at_10)),
     ("answered", |s| share(s.answer_coverage)),
     ("their precision", |s| s.answer_precision.map_or_else(|| "none".to_owned(), share)),
+    ("taken for answerable", |s| s.kept.map_or_else(|| "none".to_owned(), share)),
+    ("of those without", |s| s.let_in.map_or_else(|| "none".to_owned(), share)),
     ("coverage at 90%", |s| share(s.coverage_at_90)),
     ("at 95%", |s| share(s.coverage_at_95)),
     ("at 98%", |s| share(s.coverage_at_98)),

@@ -81,6 +81,7 @@ pub fn outcomes(generation: &Generation, ranker: &Ranker, set: &EvalSet, mode: M
                 relevant: relevant.map_or(0, |relevant| relevant.len()),
                 ranks,
                 confidence: found.hits.first().map_or(0.0, |hit| hit.confidence),
+                answerable: found.hits.first().map_or(0.0, |hit| ranker.answerable(generation, hit)),
                 milliseconds,
             })
         })

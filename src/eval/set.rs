@@ -108,6 +108,21 @@ impl EvalSet {
         corpus.golden.iter().map(set).collect()
     }
 
+    /// The lines of `path` as questions to the documents of `other`, which has an answer to none of them.
+    ///
+    /// # Errors
+    /// If the file cannot be read or has no lines.
+    pub fn strangers(path: &Path, other: &EvalSet) -> Result<EvalSet> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let queries: Vec<(String, String)> = lines.enumerate().map(|(at, line)| (format!("s{at:05}"), line.to_owned())).collect();
+        if queries.is_empty() {
+            return Err(Error::InvalidRequest(format!("{}: has no texts; write one a line", path.display())));
+        }
+        let name = format!("{}, asked of {}", path.display(), other.name);
+        Ok(EvalSet { name, documents: other.documents.clone(), similar: other.similar.clone(), queries, ..EvalSet::default() })
+    }
+
     /// The same set with every second document (by order of id) taken out: half of the questions have no answer then.
     pub fn halved(&self) -> EvalSet {
         let kept: BTreeSet<&String> = self.documents.keys().step_by(2).collect();

@@ -10,7 +10,9 @@ use super::set::EvalSet;
 use crate::corpus::Date;
 use crate::error::{Error, Result};
 use crate::generation::Generation;
-use crate::query::{self, Calibration, FEATURES, Features, Filters, Query, Ranker, logistic, margin};
+use crate::query::{
+    self, Answerable, Calibration, FEATURES, Features, Filters, NEARNESS, Query, Ranker, logistic, margin, nearness,
+};
 
 const WIDTH: usize = FEATURES.len();
 /// Features that say how much a result resembles the question; the confidence is built on these, because they mean the same
@@ -44,6 +46,8 @@ const CONFIDENCE_FEATURES: &[&str] = &[
 ];
 /// Precisions for which thresholds are kept.
 const PRECISIONS: &[f32] = &[0.50, 0.60, 0.70, 0.80, 0.85, 0.90, 0.925, 0.95, 0.965, 0.98, 0.99];
+/// Shares of the questions with an answer for which the probability that keeps them is noted.
+const SHARES: &[f32] = &[0.50, 0.70, 0.80, 0.85, 0.90, 0.925, 0.95, 0.965, 0.98, 0.99];
 /// What a threshold must keep beyond its precision on the calibration's questions, for corpora that are harder.
 const RESERVE: f64 = 0.01;
 /// How much of a promised precision may be lost where half of the questions have no answer.
@@ -62,6 +66,10 @@ pub struct Example {
     held_out: bool,
     /// From a set with half of its answers taken out.
     halved: bool,
+    /// Whether the corpus has an answer.
+    answered: bool,
+    /// How near each candidate is, for whether there is an answer at all.
+    near: Vec<[f32; NEARNESS.len()]>,
     /// Counts in proportion to it.
     weight: f32,
 }
@@ -82,7 +90,16 @@ pub fn examples(generation: &Generation, set: &EvalSet, filters: &Filters, halve
                 .map(|entry| relevant.is_some_and(|relevant| relevant.contains(&generation.entries[*entry as usize].id)))
                 .collect();
             let held_out = number % 5 >= 3;
-            Ok(Example { candidates: judged.iter().map(|j| j.features).collect(), entries, right, held_out, halved, weight })
+            Ok(Example {
+                candidates: judged.iter().map(|j| j.features).collect(),
+                entries,
+                right,
+                held_out,
+                halved,
+                answered: relevant.is_some_and(|relevant| !relevant.is_empty()),
+                near: judged.iter().map(|j| nearness(generation, j.target, &j.features)).collect(),
+                weight,
+            })
         })
         .collect()
 }
@@ -110,6 +127,64 @@ pub fn train(ranking: &[Example], decisions: &[Example], version: String, note: 
     let firsts: Vec<First> = decisions.iter().filter(|e| e.held_out).filter_map(|example| first(&weights, example)).collect();
     let calibration = calibrate(&firsts);
     Ok(Ranker::new(version, note, ranker.weights, calibration))
+}
+
+/// Learns to tell questions with an answer from others, by the first result in `ranker`'s order. Sets that lost half of their answers
+/// are left out: what is near in them is near for a reason, and worth suggesting.
+///
+/// `None` if there are only questions of one kind.
+pub fn train_answerable(ranker: &Ranker, examples: &[Example]) -> Option<Answerable> {
+    const TERMS: usize = NEARNESS.len() + 1;
+    let weights: [f32; WIDTH] = std::array::from_fn(|at| ranker.weights.get(FEATURES[at]).copied().unwrap_or(0.0));
+    let terms = |example: &Example, first: &First| -> [f32; TERMS] {
+        let near = example.near[first.candidate];
+        std::array::from_fn(|at| if at == 0 { 1.0 } else { near[at - 1] })
+    };
+    let of = |answered: bool| -> Vec<([f32; TERMS], f32)> {
+        let chosen = examples.iter().filter(|example| !example.halved && example.answered == answered);
+        chosen.filter_map(|example| first(&weights, example).map(|first| (terms(example, &first), example.weight))).collect()
+    };
+    let (with, without) = (of(true), of(false));
+    let total = |rows: &[([f32; TERMS], f32)]| rows.iter().map(|(_, weight)| *weight).sum::<f32>();
+    let (total_with, total_without) = (total(&with), total(&without));
+    if with.is_empty() || without.is_empty() {
+        return None;
+    }
+    // Both kinds weigh the same: how many strangers write to a shop is not known from a file of examples.
+    let rows: Vec<(&[f32; TERMS], f32, f32)> = with
+        .iter()
+        .map(|(terms, weight)| (terms, 1.0, 0.5 * weight / total_with))
+        .chain(without.iter().map(|(terms, weight)| (terms, 0.0, 0.5 * weight / total_without)))
+        .collect();
+    let score = |weights: &[f32; TERMS], terms: &[f32; TERMS]| weights.iter().zip(terms).map(|(w, t)| w * t).sum::<f32>();
+    let learnt = minimise([0.0; TERMS], 3e-4, |weights| {
+        let mut sum = [0.0_f64; TERMS];
+        for (terms, wanted, weight) in &rows {
+            let error = logistic(score(weights, terms)) - wanted;
+            for (slot, term) in sum.iter_mut().zip(*terms) {
+                *slot += f64::from(weight * error * term);
+            }
+        }
+        sum.map(|value| value as f32)
+    });
+    let learnt = learnt.map(round);
+    let mut kept: Vec<(f32, f32)> = with.iter().map(|(terms, weight)| (logistic(score(&learnt, terms)), *weight)).collect();
+    kept.sort_by(|a, b| b.0.total_cmp(&a.0));
+    Some(Answerable {
+        bias: learnt[0],
+        weights: NEARNESS.iter().zip(&learnt[1..]).map(|(name, weight)| ((*name).to_owned(), *weight)).collect(),
+        thresholds: SHARES.iter().map(|share| (*share, keeping(&kept, share * total_with))).collect(),
+    })
+}
+
+/// The highest probability that `wanted` of the weight reaches, rounded down. `kept` is in falling order.
+fn keeping(kept: &[(f32, f32)], wanted: f32) -> f32 {
+    let mut sum = 0.0;
+    let reached = kept.iter().find(|(_, weight)| {
+        sum += weight;
+        sum >= wanted * (1.0 - 1e-5)
+    });
+    reached.map_or(0.0, |(probability, _)| (probability * 1e4).floor() / 1e4)
 }
 
 fn named(weights: &[f32; WIDTH]) -> BTreeMap<String, f32> {
@@ -174,6 +249,7 @@ fn minimise<const N: usize>(mut weights: [f32; N], decay: f32, gradient: impl Fn
 
 /// The first result of a question, as the calibration sees it.
 struct First {
+    candidate: usize,
     margin: f32,
     features: Features,
     right: bool,
@@ -187,6 +263,7 @@ fn first(weights: &[f32; WIDTH], example: &Example) -> Option<First> {
     let rival =
         (0..scores.len()).filter(|&at| example.entries[at] != example.entries[best]).map(|at| scores[at]).max_by(f32::total_cmp);
     Some(First {
+        candidate: best,
         margin: margin(scores[best], rival),
         features: example.candidates[best],
         right: example.right[best],

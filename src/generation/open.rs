@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::build::{CONTENT_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_FILE, WORDS_FILE};
 use super::manifest::Manifest;
 use super::publish::DataFolder;
-use super::units::{Target, Unit, UnitIndex};
+use super::units::{Target, Unit, UnitField, UnitIndex};
 use crate::compliance::Checker;
 use crate::corpus::{Entry, EntryBody, Kind, Screening, Shop, Status};
 use crate::dialogue::Product;
@@ -20,6 +20,10 @@ use crate::text::{ANALYZER_VERSION, Analyzer, Corrector};
 
 /// Group of words that show danger.
 const DANGER: &str = "险情";
+/// Texts that are compared for the background.
+const BACKGROUND_TEXTS: usize = 128;
+/// Pairs of nothing in common that are added to them: a handful of entries says little about its model.
+const BACKGROUND_PRIOR: u32 = 400;
 /// Group of words that open a hypothetical question.
 const HYPOTHETICAL: &str = "假设";
 
@@ -50,6 +54,8 @@ pub struct Generation {
     pub tokens: TokenStore,
     /// Vectors of every unit.
     pub vectors: VectorStore,
+    /// Mean cosine of unlike texts: what any two texts of this corpus have in common by this model.
+    pub background: f32,
     /// The model that made the vectors.
     pub embedder: Arc<dyn Embedder>,
     /// Checks for drafts.
@@ -115,6 +121,7 @@ impl Generation {
         let general = content.entries.iter().map(general_kind).collect();
         let screening = content.screening;
         let risk_words = risk_words(&content.entries, &screening)?;
+        let background = background(&index, &vectors);
         let analyzer = Analyzer::new(content.dictionaries);
         let products = products(&content.entries, &analyzer);
         Ok(Generation {
@@ -130,6 +137,7 @@ impl Generation {
             lexical,
             tokens,
             vectors,
+            background,
             embedder,
             checker: Checker::new(&screening)?,
             risk_words,
@@ -152,6 +160,11 @@ impl Generation {
         self.by_id.get(id).map(|&number| &self.entries[number as usize])
     }
 
+    /// The entry that the target is of.
+    pub fn entry_of(&self, target: u32) -> &Entry {
+        &self.entries[self.targets[target as usize].entry as usize]
+    }
+
     /// Number of the entry with this id.
     pub fn entry_number(&self, id: &str) -> Option<u32> {
         self.by_id.get(id).copied()
@@ -162,6 +175,23 @@ fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, id: &str, name: &str
     let path = folder.join(name);
     let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
     serde_json::from_slice(&bytes).map_err(|error| Error::generation(id, format!("{name} cannot be read: {error}")))
+}
+
+/// Mean cosine of pairs of phrasings of different entries, spread evenly over the corpus; drawn towards 0 where there are few.
+fn background(index: &UnitIndex, vectors: &VectorStore) -> f32 {
+    let is_phrasing = |unit: &u32| index.units[*unit as usize].field != UnitField::Body;
+    let phrasings: Vec<u32> = (0..index.searchable as u32).filter(is_phrasing).collect();
+    let entry_of = |unit: u32| index.targets[index.units[unit as usize].target as usize].entry;
+    let step = phrasings.len().div_ceil(BACKGROUND_TEXTS).max(1);
+    let texts: Vec<u32> = phrasings.into_iter().step_by(step).collect();
+    let (mut sum, mut pairs) = (0.0_f64, 0_u32);
+    for (at, &one) in texts.iter().enumerate() {
+        for &other in texts[at + 1..].iter().filter(|other| entry_of(**other) != entry_of(one)) {
+            sum += f64::from(vectors.cosine(vectors.row(one), other));
+            pairs += 1;
+        }
+    }
+    (sum.max(0.0) / f64::from(pairs + BACKGROUND_PRIOR)) as f32
 }
 
 /// Its kind, if it holds at any time, for all products and channels.

@@ -11,7 +11,7 @@ mod set;
 mod syntax;
 
 pub use reading::{Evasions, Gap, Reading, Unit};
-pub use rulebook::Rulebook;
+pub use rulebook::{RuleHits, Rulebook};
 pub use set::{Hit, PatternSet};
 pub use syntax::{Groups, Pattern};
 

@@ -2,6 +2,9 @@
 
 use super::{Groups, Hit, Pattern, PatternSet, Reading};
 
+/// Matches with their rules, by place.
+pub type RuleHits = Vec<(u32, Hit)>;
+
 /// Patterns and exceptions by rule; a rule is known by its number.
 #[derive(Debug, Clone, Default)]
 pub struct Rulebook {
@@ -30,15 +33,18 @@ impl Rulebook {
     }
 
     /// Every match that no exception of the same rule overlaps, with its rule, by place.
-    pub fn find(&self, reading: &Reading) -> Vec<(u32, Hit)> {
-        let exceptions = self.exceptions.find(reading);
-        self.patterns
-            .find(reading)
-            .into_iter()
-            .map(|hit| (self.owners[hit.pattern as usize], hit))
-            .filter(|(rule, hit)| {
-                !exceptions.iter().any(|other| self.exception_owners[other.pattern as usize] == *rule && other.overlaps(hit))
-            })
-            .collect()
+    pub fn find(&self, reading: &Reading) -> RuleHits {
+        self.find_with_exceptions(reading).0
+    }
+
+    /// The same, and every exception with its rule: what it covers is harmless for that rule, however it was noticed.
+    pub fn find_with_exceptions(&self, reading: &Reading) -> (RuleHits, RuleHits) {
+        let owned = |owners: &[u32], hits: Vec<Hit>| -> RuleHits {
+            hits.into_iter().map(|hit| (owners[hit.pattern as usize], hit)).collect()
+        };
+        let exceptions = owned(&self.exception_owners, self.exceptions.find(reading));
+        let mut hits = owned(&self.owners, self.patterns.find(reading));
+        hits.retain(|(rule, hit)| !exceptions.iter().any(|(owner, other)| owner == rule && other.overlaps(hit)));
+        (hits, exceptions)
     }
 }

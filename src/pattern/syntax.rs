@@ -84,8 +84,7 @@ impl Pattern {
                 }
             }
         }
-        let required = |part: &Part| matches!(part, Part::Words { optional: false, .. });
-        if !parts.iter().any(required) {
+        if !parts.iter().any(Part::is_required) {
             return Err("has nothing that must stand in the text".to_owned());
         }
         if matches!(parts.first(), Some(Part::Gap(_))) || matches!(parts.last(), Some(Part::Gap(_))) {
@@ -115,38 +114,66 @@ impl Pattern {
 
     /// Matches at `at`: the unit after the match, and whether it was only heard.
     pub(super) fn match_at(&self, units: &[Unit], at: usize) -> Option<(usize, bool)> {
-        self.step(units, 0, at, at)
+        Walk { pattern: self, units, from: at }.step(0, at, true)
     }
+}
 
-    fn step(&self, units: &[Unit], part: usize, at: usize, from: usize) -> Option<(usize, bool)> {
-        let Some(current) = self.parts.get(part) else { return Some((at, false)) };
+/// One attempt to match a pattern.
+struct Walk<'a> {
+    pattern: &'a Pattern,
+    units: &'a [Unit],
+    /// Where the match begins.
+    from: usize,
+}
+
+impl Walk<'_> {
+    /// Matches the parts from `part` on at `at`; `loose` if a gap stands before them, or nothing.
+    fn step(&self, part: usize, at: usize, loose: bool) -> Option<(usize, bool)> {
+        let Some(current) = self.pattern.parts.get(part) else { return Some((at, false)) };
         match current {
-            Part::Words { words, optional } => {
-                for word in words {
-                    let joined = at == from || self.follows_gap(part) || units.get(at).is_some_and(|unit| unit.gap <= Gap::Soft);
-                    if let Some(heard) = joined.then(|| match_word(word, units, at, self.heard)).flatten()
-                        && let Some((end, later)) = self.step(units, part + 1, at + word.len(), from)
-                    {
-                        return Some((end, heard || later));
-                    }
-                }
-                if *optional { self.step(units, part + 1, at, from) } else { None }
+            Part::Words { optional, .. } => {
+                let present = self.words(part, at, loose);
+                if *optional { present.or_else(|| self.step(part + 1, at, loose)) } else { present }
             }
-            Part::Gap(width) => {
-                // What is skipped over, and what comes after it, belongs to the same sentence.
-                let usable = |next: &usize| *next < units.len() && !(units[*next].gap == Gap::Sentence && *next > from);
-                let mut nexts: Vec<usize> = (at..=at + width).take_while(usable).collect();
-                if self.longest {
-                    nexts.reverse();
-                }
-                nexts.into_iter().find_map(|next| self.step(units, part + 1, next, from))
-            }
+            Part::Gap(width) => self.gap(part, at, *width),
         }
     }
 
-    /// True if only gaps and optional parts that were left out stand directly before `part`.
-    fn follows_gap(&self, part: usize) -> bool {
-        part > 0 && matches!(self.parts[part - 1], Part::Gap(_))
+    /// The same where the words of `part` must stand in the text.
+    fn words(&self, part: usize, at: usize, loose: bool) -> Option<(usize, bool)> {
+        let Some(Part::Words { words, .. }) = self.pattern.parts.get(part) else { return None };
+        if !loose && self.units.get(at).is_none_or(|unit| unit.gap > Gap::Soft) {
+            return None;
+        }
+        words.iter().find_map(|word| {
+            let heard = match_word(word, self.units, at, self.pattern.heard)?;
+            let (end, later) = self.step(part + 1, at + word.len(), false)?;
+            Some((end, heard || later))
+        })
+    }
+
+    /// Skips up to `width` units of the same sentence and matches what comes after `part`, the gap.
+    fn gap(&self, part: usize, at: usize, width: usize) -> Option<(usize, bool)> {
+        let sentence_goes_on = |next: &usize| *next == self.from || self.units[*next].gap < Gap::Sentence;
+        let reach = (at..self.units.len().min(at + width)).take_while(sentence_goes_on).count();
+        let mut nexts: Vec<usize> =
+            (at..=at + reach).filter(|next| self.units.get(*next).is_some_and(|_| sentence_goes_on(next))).collect();
+        if self.pattern.longest {
+            nexts.reverse();
+        }
+        let rest = part + 1..self.pattern.parts.len();
+        if rest.clone().any(|later| self.pattern.parts[later].is_required()) {
+            return nexts.into_iter().find_map(|next| self.step(part + 1, next, true));
+        }
+        // All that follows may be left out, at the end of the text as well; before that it is looked for as far as the gap goes.
+        let present = rest.into_iter().find_map(|later| nexts.iter().find_map(|&next| self.words(later, next, true)));
+        present.or(Some((if self.pattern.longest { at + reach } else { at }, false)))
+    }
+}
+
+impl Part {
+    fn is_required(&self) -> bool {
+        matches!(self, Part::Words { optional: false, .. })
     }
 }
 

@@ -56,6 +56,8 @@ impl Stage {
 pub struct Thresholds {
     /// Score below which the request leaves hits out.
     pub score_threshold: f32,
+    /// Probability of an answer below which nothing is suggested.
+    pub answerable: f32,
     /// Confidence below which nothing is suggested.
     pub suggest_confidence: f32,
     /// Confidence from which it is answered directly; none if nothing is sure enough for the promise.
@@ -83,6 +85,8 @@ pub struct Diagnosis {
     pub score: Option<f32>,
     /// Its confidence.
     pub confidence: Option<f32>,
+    /// Probability, by its evidence, that the corpus has an answer at all.
+    pub answerable: Option<f32>,
     /// Its weighted sum of features.
     pub ranking_score: Option<f32>,
     /// True if it is among the `top_k` hits of the request.
@@ -199,6 +203,7 @@ pub fn diagnose(
         rank: None,
         score: None,
         confidence: None,
+        answerable: None,
         ranking_score: None,
         shown: false,
         negative: None,
@@ -220,6 +225,7 @@ pub fn diagnose(
     let hit = &hits[at];
     out.rank = Some(at + 1);
     (out.score, out.confidence, out.ranking_score) = (Some(hit.score), Some(hit.confidence), Some(hit.ranking_score));
+    out.answerable = Some(ranker.answerable(generation, hit));
     out.shown = at < query.top_k && hit.score >= thresholds.score_threshold;
     out.negative = negative(generation, ranker, understood, &judged, hit, query.mode);
     let (weights, _) = ranker.ordered();
@@ -236,14 +242,15 @@ pub fn diagnose(
         }
         () if at > 0 && out.negative.as_ref().is_some_and(|negative| negative.rank_without == 1) => Some(Stage::Negative),
         () if at > 0 => Some(Stage::Fusion),
-        () if is_sure(hit, &thresholds) => None,
+        () if is_sure(hit, out.answerable, &thresholds) => None,
         () => Some(Stage::Threshold),
     };
     Ok(out)
 }
 
-fn is_sure(hit: &Hit, thresholds: &Thresholds) -> bool {
+fn is_sure(hit: &Hit, answerable: Option<f32>, thresholds: &Thresholds) -> bool {
     hit.score >= thresholds.score_threshold
+        && answerable.is_none_or(|answerable| answerable >= thresholds.answerable)
         && hit.confidence >= thresholds.suggest_confidence
         && thresholds.answer_confidence.is_some_and(|needed| hit.confidence >= needed)
 }

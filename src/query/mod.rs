@@ -1,6 +1,7 @@
 //! The query service: from a customer's words to ranked, explained candidates. [`search`] reads as the list of stages. It
 //! never imports `http` or `cli`, and it takes its generation as an argument.
 
+mod answerable;
 mod diagnose;
 mod explain;
 mod features;
@@ -11,6 +12,7 @@ mod read;
 mod rerank;
 mod retrieve;
 
+pub use answerable::{Answerable, NEARNESS, nearness};
 pub use diagnose::{ChannelStanding, Diagnosis, Difference, NegativePart, Rival, Shared, Stage, Thresholds, diagnose};
 pub use explain::{Explanation, FeaturePart, explain};
 pub use features::{FEATURES, Features, Judged};

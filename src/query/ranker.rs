@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::answerable::{Answerable, NEARNESS};
 use super::features::{FEATURES, Features, Judged};
 use super::{Hit, Mode, Reranking};
 use crate::error::{Error, Result};
@@ -36,6 +37,9 @@ pub struct Ranker {
     pub weights: BTreeMap<String, f32>,
     /// From the evidence of the first result to the probability that it is right.
     pub calibration: Calibration,
+    /// From the evidence of the first result to the probability that there is a right one at all; without it nothing is refused for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answerable: Option<Answerable>,
     #[serde(skip)]
     ordered: Vec<f32>,
     /// A cross-encoder that reads the best candidates again.
@@ -81,12 +85,15 @@ impl Ranker {
                 return Err(format!("`{name}` is not a feature; known ones: {}", FEATURES.join(", ")));
             }
         }
+        if let Some(name) = ranker.answerable.as_ref().and_then(Answerable::unknown) {
+            return Err(format!("`{name}` says nothing on whether there is an answer; known ones: {}", NEARNESS.join(", ")));
+        }
         Ok(ranker.prepared())
     }
 
     /// Makes a ranker from its weights.
     pub fn new(version: String, note: String, weights: BTreeMap<String, f32>, calibration: Calibration) -> Self {
-        Ranker { version, note, weights, calibration, ordered: Vec::new(), reranking: None }.prepared()
+        Ranker { version, note, weights, calibration, answerable: None, ordered: Vec::new(), reranking: None }.prepared()
     }
 
     fn prepared(mut self) -> Self {
@@ -96,6 +103,21 @@ impl Ranker {
         self.ordered = in_order(&self.weights);
         self.calibration.ordered = in_order(&self.calibration.weights);
         self
+    }
+
+    /// The same ranker with this judgement of whether there is an answer.
+    pub fn with_answerable(self, answerable: Option<Answerable>) -> Self {
+        Ranker { answerable, ..self }
+    }
+
+    /// The probability that the corpus has an answer to a question whose first result is `hit`; 1 where the ranker cannot tell.
+    pub fn answerable(&self, generation: &Generation, hit: &Hit) -> f32 {
+        self.answerable.as_ref().map_or(1.0, |answerable| answerable.probability(generation, hit.target, &hit.features))
+    }
+
+    /// The probability of that from which the share `kept` of the questions with an answer is kept; 0 where the ranker cannot tell.
+    pub fn answerable_from(&self, kept: f32) -> f32 {
+        self.answerable.as_ref().map_or(0.0, |answerable| answerable.threshold(kept))
     }
 
     /// The same ranker with a cross-encoder behind it, or with none.

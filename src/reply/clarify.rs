@@ -168,20 +168,21 @@ fn product(candidate: &Candidate) -> Option<String> {
 }
 
 fn payment(candidate: &Candidate) -> Option<String> {
-    only(mentions(candidate).payment)
+    only(named_in(candidate.entry).payment)
 }
 
 fn status(candidate: &Candidate) -> Option<String> {
-    only(mentions(candidate).status)
+    only(named_in(candidate.entry).status)
 }
 
 fn only(mut values: Vec<String>) -> Option<String> {
     if values.len() == 1 { values.pop() } else { None }
 }
 
-fn mentions(candidate: &Candidate) -> Mentions {
-    let tags = candidate.entry.tags.join("，");
-    let named = Mentions::of(&candidate.entry.title);
+/// The payment methods and order states that an entry is about, by its title and tags.
+pub fn named_in(entry: &Entry) -> Mentions {
+    let tags = entry.tags.join("，");
+    let named = Mentions::of(&entry.title);
     let tagged = Mentions::of(&tags);
     Mentions {
         payment: if tagged.payment.is_empty() { named.payment } else { tagged.payment },

@@ -206,7 +206,9 @@ fn message_evidence(
     if reading.units.is_empty() {
         return Ok(Vec::new());
     }
-    let sentences = if with_meaning { sentences(generation, &reading, message)? } else { Vec::new() };
+    let is_rule = |target: &&Target| matches!(generation.entries[target.entry as usize].body, EntryBody::Risk(_));
+    let rules: Vec<&Target> = if with_meaning { generation.targets.iter().filter(is_rule).collect() } else { Vec::new() };
+    let sentences = if with_meaning { sentences(generation, &reading, message, &rules)? } else { Vec::new() };
     let similarity = |entry: u32| {
         sentences.iter().flat_map(|s| &s.by_rule).filter(|(rule, _)| *rule == entry).map(|(_, cosine)| *cosine).fold(0.0, f32::max)
     };
@@ -218,7 +220,8 @@ fn message_evidence(
             found.push((entry, evidence));
         }
     };
-    for (entry, hit) in generation.risk_words.find(&reading) {
+    let (hits, exceptions) = generation.risk_words.find_with_exceptions(&reading);
+    for (entry, hit) in hits {
         let near = similarity(entry);
         if asks.cover(&hit) || hit.heard && near < thresholds.heard {
             continue;
@@ -237,24 +240,41 @@ fn message_evidence(
                 2 => thresholds.level_2,
                 _ => thresholds.level_3,
             };
-            if cosine >= threshold.cosine + extra && cosine - sentence.ordinary(generation) >= threshold.margin + extra {
-                add(
-                    entry,
-                    Evidence {
-                        span: sentence.span,
-                        matched_by: MatchedBy::Meaning,
-                        similarity: cosine,
-                        ordinary: sentence.ordinary(generation),
-                    },
-                );
+            let raises = |sentence: &Sentence, cosine: f32| {
+                cosine >= threshold.cosine + extra && cosine - sentence.ordinary(generation) >= threshold.margin + extra
+            };
+            if !raises(sentence, cosine) {
+                continue;
             }
+            // What the rule calls harmless says nothing for it, by meaning no more than by words: the rest must.
+            let harmless: Vec<Span> = exceptions
+                .iter()
+                .filter(|(rule, hit)| *rule == entry && hit.start < sentence.span.end && sentence.span.start < hit.end)
+                .map(|(_, hit)| Span { start: hit.start, end: hit.end })
+                .collect();
+            if !harmless.is_empty() {
+                let rest = without(generation, message, sentence, &harmless, &rules)?;
+                let near = rest.by_rule.iter().find(|(rule, _)| *rule == entry).map_or(0.0, |(_, cosine)| *cosine);
+                if !raises(&rest, near) {
+                    continue;
+                }
+            }
+            add(
+                entry,
+                Evidence {
+                    span: sentence.span,
+                    matched_by: MatchedBy::Meaning,
+                    similarity: cosine,
+                    ordinary: sentence.ordinary(generation),
+                },
+            );
         }
     }
     Ok(found)
 }
 
 /// The whole message and its longer sentences, compared with all examples.
-fn sentences(generation: &Generation, reading: &Reading, message: &str) -> Result<Vec<Sentence>> {
+fn sentences(generation: &Generation, reading: &Reading, message: &str, rules: &[&Target]) -> Result<Vec<Sentence>> {
     let mut spans = vec![(0, reading.units.len())];
     let mut begin = 0;
     for at in 1..=reading.units.len() {
@@ -271,9 +291,22 @@ fn sentences(generation: &Generation, reading: &Reading, message: &str) -> Resul
     let texts: Vec<String> = spans.iter().map(|span| chars[span.start as usize..span.end as usize].iter().collect()).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let vectors = generation.embedder.embed(&texts, Role::Query)?;
-    let is_rule = |target: &&Target| matches!(generation.entries[target.entry as usize].body, EntryBody::Risk(_));
-    let rules: Vec<&Target> = generation.targets.iter().filter(is_rule).collect();
-    Ok(spans.into_iter().zip(vectors).map(|(span, vector)| compare(generation, &rules, span, vector)).collect())
+    Ok(spans.into_iter().zip(vectors).map(|(span, vector)| compare(generation, rules, span, vector)).collect())
+}
+
+/// `sentence` again, without what stands in `harmless`.
+fn without(generation: &Generation, message: &str, sentence: &Sentence, harmless: &[Span], rules: &[&Target]) -> Result<Sentence> {
+    let Span { start, end } = sentence.span;
+    let kept: String = (start..end)
+        .zip(message.chars().skip(start as usize))
+        .filter(|(at, _)| !harmless.iter().any(|span| (span.start..span.end).contains(at)))
+        .map(|(_, c)| c)
+        .collect();
+    if !kept.chars().any(char::is_alphanumeric) {
+        return Ok(Sentence { span: sentence.span, vector: Vec::new(), by_rule: Vec::new(), ordinary: OnceCell::new() });
+    }
+    let vector = generation.embedder.embed(&[kept.as_str()], Role::Query)?.pop().unwrap_or_default();
+    Ok(compare(generation, rules, sentence.span, vector))
 }
 
 fn compare(generation: &Generation, rules: &[&Target], span: Span, vector: Vec<f32>) -> Sentence {

@@ -18,10 +18,11 @@ impl Service {
     pub fn answer(&self, request: &SuggestRequest, request_id: &str) -> Result<AnswerResponse> {
         super::search::top_k(request.top_k, DEPTH)?;
         let generation = self.generation()?;
-        let judged = self.judge(request, &generation, DEPTH, false)?;
+        let judged = self.judge(request, request_id, &generation, DEPTH, false)?;
         let writer = Writer::new(self, &generation, request, &judged);
         let mut response = AnswerResponse {
             request_id: request_id.to_owned(),
+            conversation_id: request.conversation_id.clone(),
             generation: generation.id().to_owned(),
             question: judged.found.question.clone(),
             decision: judged.verdict.decision,

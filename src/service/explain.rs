@@ -39,6 +39,7 @@ impl Service {
         let answer_from = self.ranker.threshold(decision.answer_precision);
         let thresholds = Thresholds {
             score_threshold,
+            answerable: self.ranker.answerable_from(decision.answerable_share),
             suggest_confidence: decision.suggest_confidence,
             answer_confidence: answer_from.is_finite().then_some(answer_from),
             answer_precision: decision.answer_precision,
@@ -141,13 +142,17 @@ fn outranked(found: &Diagnosis) -> String {
 }
 
 fn below(found: &Diagnosis, confidence: f32) -> String {
-    let Thresholds { score_threshold, suggest_confidence, answer_confidence, answer_precision } = found.thresholds;
-    let score = found.score.unwrap_or(0.0);
+    let Thresholds { score_threshold, answerable, suggest_confidence, answer_confidence, answer_precision } = found.thresholds;
+    let (score, probability) = (found.score.unwrap_or(0.0), found.answerable.unwrap_or(0.0));
     let promise = format!("the promised precision of {answer_precision}");
     match answer_confidence {
         _ if score < score_threshold => {
             format!("it is first, but its score {score:.3} is below the request's score_threshold {score_threshold:.3}")
         }
+        _ if probability < answerable => format!(
+            "it is first, but the probability {probability:.3} that there is an answer at all is below the {answerable:.3} that \
+             decision.answerable_share asks for: no match"
+        ),
         _ if confidence < suggest_confidence => {
             format!(
                 "it is first, but its confidence {confidence:.3} is below decision.suggest_confidence {suggest_confidence:.3}: no match"

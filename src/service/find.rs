@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use super::Service;
 use super::conversation::Conversation;
-use crate::corpus::{Date, Kind};
-use crate::dialogue::Question;
+use crate::corpus::{Date, Kind, PaymentMethod};
+use crate::dialogue::{Mentions, Question, payment_label};
 use crate::error::Result;
 use crate::generation::Generation;
 use crate::query::{self, ANSWERING_KINDS, Filters, Hit, Query, Understood};
+use crate::reply::named_in;
 
 /// Results looked at beyond those that are shown, to compare candidates.
 const LOOK_AHEAD: usize = 8;
@@ -26,6 +27,8 @@ pub(super) struct Candidates {
     pub answers: usize,
     /// Confidence that all questions are answered by the first results; 0 if there is none.
     pub confidence: f32,
+    /// Probability that the corpus has an answer at all, to one of the questions at least; 0 if nothing was found.
+    pub answerable: f32,
 }
 
 /// A search in one generation with the filters of one conversation; a text is analysed and embedded once.
@@ -34,6 +37,7 @@ pub(super) struct Finder<'a> {
     generation: &'a Generation,
     filters: Filters,
     day: Date,
+    payment: Option<PaymentMethod>,
     understood: HashMap<String, Understood>,
 }
 
@@ -44,7 +48,8 @@ impl<'a> Finder<'a> {
             channels: conversation.context.channel.into_iter().collect(),
             ..Filters::default()
         };
-        Finder { service, generation, filters, day, understood: HashMap::new() }
+        let payment = conversation.context.order.as_ref().and_then(|order| order.payment_method);
+        Finder { service, generation, filters, day, payment, understood: HashMap::new() }
     }
 
     /// Searches for `text` among `kinds`.
@@ -63,8 +68,7 @@ impl<'a> Finder<'a> {
         let depth = (top_k + LOOK_AHEAD).min(query::MAX_TOP_K);
         if let [only] = questions {
             let (question, hits) = self.one(only, depth)?;
-            let confidence = hits.first().map_or(0.0, |hit| hit.confidence);
-            return Ok(Candidates { question, hits, answers: 1, confidence });
+            return Ok(self.alone(question, hits));
         }
         let together = self.search(whole, ANSWERING_KINDS, depth)?;
         let mut parts: Vec<(String, Vec<Hit>)> = Vec::new();
@@ -79,6 +83,8 @@ impl<'a> Finder<'a> {
                 firsts.push(hit);
             }
         }
+        let readings = parts.iter().filter_map(|(_, hits)| hits.first()).chain(together.first());
+        let answerable = readings.map(|hit| self.answerable(Some(hit))).fold(0.0, f32::max);
         // Taken apart by mistake, or both ask the same: then it is one question, and the parts only add candidates.
         let several = firsts.len() == parts.len();
         let mut order: Vec<&Hit> = Vec::new();
@@ -97,7 +103,24 @@ impl<'a> Finder<'a> {
         let confidence = hits.iter().take(answers).map(|hit| hit.confidence).fold(f32::INFINITY, f32::min);
         let question =
             if several { parts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("\n") } else { whole.into() };
-        Ok(Candidates { question, answers, confidence: if confidence.is_finite() { confidence } else { 0.0 }, hits })
+        let confidence = if confidence.is_finite() { confidence } else { 0.0 };
+        Ok(Candidates { question, answers, confidence, answerable, hits })
+    }
+
+    /// Candidates for a single question that was completed from what was said before.
+    pub fn in_context(&mut self, text: &str, top_k: usize) -> Result<Candidates> {
+        let mut hits = self.search(text, ANSWERING_KINDS, (top_k + LOOK_AHEAD).min(query::MAX_TOP_K))?;
+        self.prefer_told(text, &mut hits);
+        Ok(self.alone(text.to_owned(), hits))
+    }
+
+    fn alone(&self, question: String, hits: Vec<Hit>) -> Candidates {
+        let (confidence, answerable) = (hits.first().map_or(0.0, |hit| hit.confidence), self.answerable(hits.first()));
+        Candidates { question, hits, answers: 1, confidence, answerable }
+    }
+
+    fn answerable(&self, first: Option<&Hit>) -> f32 {
+        first.map_or(0.0, |hit| self.service.ranker.answerable(self.generation, hit))
     }
 
     /// The reading of one question that is more certain, and its results.
@@ -116,7 +139,33 @@ impl<'a> Finder<'a> {
                 (text, hits) = (alone.clone(), own);
             }
         }
+        self.prefer_told(&text, &mut hits);
         Ok((text, hits))
+    }
+
+    /// Where the payment method is known: entries about other methods go behind the rest, and the one about this method, if the
+    /// first is about none, comes right after it. Not so where `text` asks about another method.
+    fn prefer_told(&self, text: &str, hits: &mut Vec<Hit>) {
+        let Some(told) = self.payment.map(payment_label) else { return };
+        if Mentions::of(text).payment.iter().any(|label| label != told) {
+            return;
+        }
+        let entry = |hit: &Hit| self.generation.entry_of(hit.target);
+        let mut sorted: Vec<(bool, bool, Hit)> = Vec::new();
+        for hit in hits.drain(..) {
+            let named = named_in(entry(&hit)).payment;
+            let about = named.iter().any(|label| label == told);
+            sorted.push((!named.is_empty() && !about, about, hit));
+        }
+        sorted.sort_by_key(|(other, ..)| *other);
+        if let Some(at) = sorted.iter().position(|(_, about, _)| *about)
+            && at > 1
+            && entry(&sorted[at].2).topic.is_some()
+            && entry(&sorted[at].2).topic == entry(&sorted[0].2).topic
+        {
+            sorted[1..=at].rotate_right(1);
+        }
+        hits.extend(sorted.into_iter().map(|(.., hit)| hit));
     }
 
     /// Puts the entry that was given before behind the next one, unless nothing else comes near.

@@ -14,6 +14,7 @@ mod guard;
 mod risk;
 mod search;
 mod suggest;
+mod unanswered;
 mod wire;
 mod wire_answer;
 
@@ -21,6 +22,7 @@ pub use analyze::{AnalyzeRequest, AnalyzeResponse};
 pub use dify::{KNOWLEDGE_ID, Record, RetrievalRequest, RetrievalResponse, RetrievalSetting};
 pub use dify_condition::{Condition, MetadataCondition, OneOrMany};
 pub use explain::DiagnosisReport;
+pub use unanswered::UNANSWERED_FILE;
 pub use wire::*;
 pub use wire_answer::*;
 
@@ -39,6 +41,8 @@ use crate::generation::{DataFolder, Generation, Live};
 use crate::query::{Ranker, Reranking};
 use crate::reply::Moment;
 
+use unanswered::Ledger;
+
 /// Everything a request needs besides its own content.
 pub struct Service {
     live: Live,
@@ -46,6 +50,7 @@ pub struct Service {
     zone: TimeZone,
     config: Config,
     started: Timestamp,
+    ledger: Ledger,
 }
 
 /// Loads the model that `config` names.
@@ -106,7 +111,14 @@ impl Service {
             zone: config.time_zone()?,
             config: config.clone(),
             started: Timestamp::now(),
+            ledger: Ledger::default(),
         })
+    }
+
+    /// The same service, keeping the questions it finds nothing for in the data folder, as many as the settings say.
+    pub fn keeping_unanswered(self) -> Self {
+        let ledger = Ledger::new(&self.config.data.path, self.config.log.unanswered);
+        Service { ledger, ..self }
     }
 
     /// The holder of the serving generation.
@@ -141,6 +153,7 @@ impl Service {
             generation: self.live.get().map(|generation| generation.manifest.summary()),
             ranker_version: self.ranker.version.clone(),
             answer_precision: self.config.decision.answer_precision,
+            unanswered: self.ledger.count(),
         }
     }
 

@@ -1,21 +1,25 @@
 //! `POST /v1/suggest` and `yingda suggest`: from a conversation to replies an agent can send.
 
 use super::conversation::{self, Conversation};
-use super::decide::{Verdict, decide};
+use super::decide::{Limits, RIVALS, Verdict, decide};
 use super::find::{Candidates, Finder};
 use super::guard::{self, Assessment};
 use super::risk;
 use super::search::{matched, named, source, title, top_k};
+use super::unanswered::{Unanswered, masked};
 use super::{
-    CourtesyReply, HandoffReply, OptionText, RelatedEntry, ScriptSuggestion, Service, SuggestRequest, SuggestResponse, Suggestion,
+    CourtesyReply, HandoffReply, MAX_CONVERSATION_ID, OptionText, Reason, RelatedEntry, ScriptSuggestion, Service, SuggestRequest,
+    SuggestResponse, Suggestion,
 };
 use crate::corpus::{Date, Entry, EntryBody, Kind, Status};
+use crate::dialogue::Question;
 use crate::emotion::EmotionReading;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::generation::Generation;
 use crate::query::{Decision, Hit};
 use crate::reply::{Renderer, Situation, Tone, choose_answer, choose_options, compose, fill, fit, matches, quote, wording};
 use crate::risk::RiskAssessment;
+use jiff::Timestamp;
 
 /// Suggestions if the request names no number.
 const DEFAULT_TOP_K: usize = 3;
@@ -46,7 +50,7 @@ impl Service {
     pub fn suggest(&self, request: &SuggestRequest, request_id: &str) -> Result<SuggestResponse> {
         let top_k = top_k(request.top_k, DEFAULT_TOP_K)?;
         let generation = self.generation()?;
-        let judged = self.judge(request, &generation, top_k, true)?;
+        let judged = self.judge(request, request_id, &generation, top_k, true)?;
         let writer = Writer::new(self, &generation, request, &judged);
         let suggestions: Vec<Suggestion> = judged
             .found
@@ -64,6 +68,7 @@ impl Service {
         let reason = judged.verdict.reason;
         let mut response = SuggestResponse {
             request_id: request_id.to_owned(),
+            conversation_id: request.conversation_id.clone(),
             generation: generation.id().to_owned(),
             question: judged.found.question.clone(),
             decision: judged.verdict.decision,
@@ -85,33 +90,84 @@ impl Service {
     }
 
     /// Understands a request and decides on it.
-    pub(super) fn judge(&self, request: &SuggestRequest, generation: &Generation, top_k: usize, scripts: bool) -> Result<Judged> {
+    pub(super) fn judge(
+        &self,
+        request: &SuggestRequest,
+        request_id: &str,
+        generation: &Generation,
+        top_k: usize,
+        scripts: bool,
+    ) -> Result<Judged> {
+        let conversation_id = request.conversation_id.as_deref();
+        let length = conversation_id.map_or(0, |id| id.chars().count());
+        if length > MAX_CONVERSATION_ID {
+            let what = format!("conversation_id has {length} characters; the limit is {MAX_CONVERSATION_ID}");
+            return Err(Error::InvalidRequest(what));
+        }
         let conversation = conversation::read(&request.messages, &request.context, generation)?;
         let assessment = guard::assess(generation, &request.messages)?;
         let day = self.day(request.as_of);
         let config = &self.config.decision;
         let mut finder = Finder::new(self, generation, &conversation, day);
         let reading = &conversation.reading;
-        let found = match reading.questions.as_slice() {
-            [] => Candidates { question: reading.text.clone(), hits: Vec::new(), answers: 1, confidence: 0.0 },
+        let mut found = match reading.questions.as_slice() {
+            [] => Candidates { question: reading.text.clone(), hits: Vec::new(), answers: 1, confidence: 0.0, answerable: 0.0 },
             questions => finder.find(questions, &reading.text, top_k, config.suggest_confidence)?,
         };
-        let answer_from = self.ranker.threshold(config.answer_precision);
-        let verdict = decide(generation, &conversation, &assessment, &found, config, answer_from);
+        let limits = Limits {
+            answer: self.ranker.threshold(config.answer_precision),
+            answerable: self.ranker.answerable_from(config.answerable_share),
+            suggest: config.suggest_confidence,
+            clarify_ratio: config.clarify_ratio,
+        };
+        let mut verdict = decide(generation, &conversation, &assessment, &found, &limits);
+        if verdict.decision == Decision::Clarify
+            && let [Question { in_context: Some(text), .. }] = reading.questions.as_slice()
+        {
+            // What was talked about before separates candidates without a question to the customer.
+            let close: Vec<u32> = found.hits.iter().take(RIVALS).map(|hit| hit.target).collect();
+            let again = finder.in_context(text, top_k)?;
+            let second = decide(generation, &conversation, &assessment, &again, &limits);
+            let settles = again.hits.first().is_some_and(|hit| close.contains(&hit.target));
+            if settles && matches!(second.decision, Decision::Answer | Decision::Suggest) {
+                (found, verdict) = (again, second);
+            }
+        }
         let mut templates = Vec::new();
         if scripts && !found.question.trim().is_empty() {
             templates = finder.search(&found.question, &[Kind::Script], SCRIPTS)?;
             templates.retain(|hit| hit.score >= SCRIPT_FLOOR);
         }
+        // The customer's words stay out of the log: they may hold names, numbers and addresses.
+        tracing::debug!(
+            request_id,
+            conversation_id,
+            decision = ?verdict.decision,
+            reason = verdict.reason.map(Reason::as_str),
+            confidence = found.confidence,
+            answerable = found.answerable,
+            entry = found.hits.first().map(|hit| generation.entry_of(hit.target).id.as_str()),
+            "decided"
+        );
         if verdict.decision == Decision::NoMatch && !reading.questions.is_empty() {
-            // The customer's words stay out of the log: they may hold names, numbers and addresses.
-            let length = found.question.chars().count();
             tracing::info!(
+                request_id,
+                conversation_id,
                 generation = generation.id(),
                 confidence = found.confidence,
-                characters = length,
+                answerable = found.answerable,
+                characters = found.question.chars().count(),
                 "nothing matches a question"
             );
+            self.ledger.add(&Unanswered {
+                at: Timestamp::now(),
+                request_id,
+                conversation_id,
+                generation: generation.id(),
+                question: masked(&found.question),
+                answerable: found.answerable,
+                confidence: found.confidence,
+            });
         }
         Ok(Judged { conversation, assessment, found, verdict, scripts: templates })
     }

@@ -13,6 +13,8 @@ use crate::query::{Decision, Explanation};
 use crate::reply::{Clarify, Context, Moment};
 use crate::risk::RiskAssessment;
 
+/// Longest id of a conversation, in characters.
+pub const MAX_CONVERSATION_ID: usize = 128;
 /// Most messages of one conversation.
 pub const MAX_MESSAGES: usize = 50;
 
@@ -180,7 +182,7 @@ pub struct Message {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuggestRequest {
-    /// Id of the conversation; it changes nothing.
+    /// Your id of the conversation, up to 128 characters: it comes back in the answer and stands in the log. It changes nothing else.
     pub conversation_id: Option<String>,
     /// The conversation so far, oldest first, up to 50 messages; the last ones of the customer are the question.
     #[serde(default)]
@@ -202,6 +204,9 @@ pub struct SuggestRequest {
 pub struct SuggestResponse {
     /// Id of the request.
     pub request_id: String,
+    /// The request's id of the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<String>,
     /// The generation that answered.
     pub generation: String,
     /// The question as it was read from the conversation.
@@ -332,6 +337,8 @@ pub struct StatusResponse {
     pub ranker_version: String,
     /// The promised precision of direct answers.
     pub answer_precision: f32,
+    /// Questions since the start that nothing was found for.
+    pub unanswered: u64,
 }
 
 /// What a generation is made of.

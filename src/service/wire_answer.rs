@@ -74,6 +74,9 @@ pub struct CourtesyReply {
 pub struct AnswerResponse {
     /// Id of the request.
     pub request_id: String,
+    /// The request's id of the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<String>,
     /// The generation that answered.
     pub generation: String,
     /// The question as it was read from the conversation.
