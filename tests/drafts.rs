@@ -5,6 +5,7 @@ use std::path::Path;
 
 use yingda::compliance::{Checker, Verdict, Violation, review};
 use yingda::corpus::{Channel, CheckRule, Corpus, Screening, SourceFile};
+use yingda::pattern::Span;
 
 const VIOLATING: &str = include_str!("data/drafts-violating.tsv");
 const CLEAN: &str = include_str!("data/drafts-clean.tsv");
@@ -44,12 +45,12 @@ fn unmark(marked: &str) -> (String, Vec<(u32, u32)>) {
     (text, spans)
 }
 
-/// True if a violation of `rule` covers at least half of the marked words.
+/// True if the clause of a violation of `rule` covers the marked words, and the words it names are among them.
 fn covers(violations: &[Violation], rule: CheckRule, (start, end): (u32, u32)) -> bool {
-    violations.iter().filter(|violation| violation.rule == rule).any(|violation| {
-        let shared = violation.span.end.min(end).saturating_sub(violation.span.start.max(start));
-        shared * 2 >= end - start
-    })
+    violations
+        .iter()
+        .filter(|violation| violation.rule == rule)
+        .any(|Violation { span, words, .. }| span.start <= start && end <= span.end && words.start < end && start < words.end)
 }
 
 #[test]
@@ -101,12 +102,13 @@ fn replacements_pass_the_check_themselves() {
 
 #[test]
 fn spans_count_characters_of_the_draft() {
-    let text = "😊亲，加 ｖ❤ 吧";
+    let text = "😊亲， 加 ｖ❤：abc_1.2 吧 ，谢谢";
     let violations = checker().check(text, None).expect(text);
     let violation = violations.first().expect("a violation");
-    let covered: String =
-        text.chars().skip(violation.span.start as usize).take((violation.span.end - violation.span.start) as usize).collect();
-    assert_eq!((covered.as_str(), violation.text.as_str()), ("加 ｖ❤", "加 ｖ❤"));
+    let at = |span: Span| text.chars().skip(span.start as usize).take((span.end - span.start) as usize).collect::<String>();
+    assert_eq!(at(violation.words), "加 ｖ❤");
+    assert_eq!(at(violation.span), "加 ｖ❤：abc_1.2 吧");
+    assert_eq!(violation.text, at(violation.span));
     assert_eq!(violation.rule, CheckRule::OffPlatform);
 }
 

@@ -59,7 +59,7 @@ fn shown(assessment: &RiskAssessment) -> String {
 #[ignore = "prints a table"]
 fn evidence_for_thresholds() {
     let open = r#"{"level_1":{"cosine":0.0,"margin":-1.0},"level_2":{"cosine":0.0,"margin":-1.0},"level_3":{"cosine":0.0,"margin":-1.0},
-        "danger":{"cosine":0.0,"margin":-1.0},"heard":1.0,"hypothetical":0.0}"#;
+        "danger":{"cosine":0.0,"margin":-1.0},"doubt":{"cosine":0.0,"margin":-1.0},"heard":1.0,"hypothetical":0.0}"#;
     let open = Thresholds::parse(open).expect("thresholds");
     let further = std::env::var("YINGDA_MESSAGES").ok().map(|path| std::fs::read_to_string(path).expect("a file of messages"));
     for (set, text) in [("1", LEVEL_1), ("23", LEVEL_2_3), ("0", ORDINARY), ("further", further.as_deref().unwrap_or_default())] {

@@ -16,6 +16,10 @@ use context::Context;
 
 /// Longest draft, in characters.
 pub const MAX_DRAFT_CHARS: usize = 8_000;
+/// Marks that end a clause wherever they stand; a comma or full stop of ASCII may also stand inside a number or an address.
+const CLAUSE_MARKS: &[char] = &['，', '。', '！', '？', '；', '!', '?', ';', '\n', '\r'];
+/// Characters that a clause reaches to either side of the words; longer ones are cut.
+const CLAUSE_REACH: usize = 40;
 /// Group of words that turn what follows into its opposite.
 const NEGATIONS: &str = "否定";
 /// Group of words that announce somebody else's words.
@@ -32,10 +36,12 @@ pub struct Violation {
     pub check: String,
     /// What is done with the draft.
     pub severity: CheckSeverity,
-    /// Where it stands, as a half-open span in Unicode characters of the draft.
+    /// The clause that `replacement` may stand for, as a half-open span in Unicode characters of the draft.
     pub span: Span,
-    /// The words concerned.
+    /// That clause.
     pub text: String,
+    /// The words in it that break the rule.
+    pub words: Span,
     /// What may be said instead.
     pub replacement: String,
     /// Why it is a fault.
@@ -125,7 +131,7 @@ impl Checker {
         });
         let mut merged: Vec<(usize, Hit, Span)> = Vec::new();
         for (owner, hit) in found {
-            let span = Span { start: hit.start, end: hit.end };
+            let span = clause(chars, Span { start: hit.start, end: hit.end });
             match merged.last_mut() {
                 Some((kept, best, whole)) if self.checks[*kept].rule == self.checks[owner].rule && span.start < whole.end => {
                     whole.end = whole.end.max(span.end);
@@ -138,7 +144,7 @@ impl Checker {
         }
         let mut violations: Vec<Violation> = merged
             .into_iter()
-            .map(|(owner, _, span)| {
+            .map(|(owner, hit, span)| {
                 let check = &self.checks[owner];
                 Violation {
                     rule: check.rule,
@@ -146,6 +152,7 @@ impl Checker {
                     severity: check.severity,
                     span,
                     text: chars[span.start as usize..span.end as usize].iter().collect(),
+                    words: Span { start: hit.start, end: hit.end },
                     replacement: check.replacement.clone(),
                     reason: check.reason.clone(),
                 }
@@ -154,6 +161,31 @@ impl Checker {
         violations.sort_by_key(|violation| (violation.span, violation.rule));
         violations
     }
+}
+
+/// The clause around `words`, without blanks at its ends.
+fn clause(chars: &[char], words: Span) -> Span {
+    let ends = |at: usize| {
+        let inside = |at: Option<&char>| at.is_some_and(char::is_ascii_alphanumeric);
+        let around = inside(at.checked_sub(1).and_then(|before| chars.get(before))) && inside(chars.get(at + 1));
+        CLAUSE_MARKS.contains(&chars[at]) || matches!(chars[at], ',' | '.') && !around
+    };
+    let (first, last) = (words.start as usize, words.end as usize);
+    let mut start = first;
+    while start > 0 && first - start < CLAUSE_REACH && !ends(start - 1) {
+        start -= 1;
+    }
+    let mut end = last;
+    while end < chars.len() && end - last < CLAUSE_REACH && !ends(end) {
+        end += 1;
+    }
+    while start < first && chars[start].is_whitespace() {
+        start += 1;
+    }
+    while end > last && chars[end - 1].is_whitespace() {
+        end -= 1;
+    }
+    Span { start: start as u32, end: end as u32 }
 }
 
 fn compile(text: &str, screening: &Screening) -> Result<Pattern> {

@@ -46,6 +46,9 @@ pub struct RiskAssessment {
     pub level: Option<u8>,
     /// The rules raised, gravest and surest first.
     pub rules: Vec<RaisedRule>,
+    /// The last message comes so near a rule of level 1 that no program should answer it alone, raised or not.
+    #[serde(skip)]
+    pub doubtful: bool,
 }
 
 /// A rule that was raised.
@@ -95,6 +98,8 @@ pub struct Thresholds {
     pub level_3: Threshold,
     /// For rules of level 1 where a word of danger stands in the text.
     pub danger: Threshold,
+    /// For rules of level 1, from where on an answer is left to a person although nothing was raised.
+    pub doubt: Threshold,
     /// Least cosine where a word was only heard.
     pub heard: f32,
     /// What a hypothetical question adds to all of them.
@@ -173,10 +178,13 @@ pub fn assess(generation: &Generation, messages: &[&str]) -> Result<RiskAssessme
 pub fn assess_with(generation: &Generation, messages: &[&str], thresholds: &Thresholds) -> Result<RiskAssessment> {
     let first = messages.len().saturating_sub(MAX_MESSAGES);
     let mut rules: Vec<RaisedRule> = Vec::new();
+    let mut doubtful = false;
     for (number, message) in messages.iter().enumerate().skip(first) {
         let last = number + 1 == messages.len();
         let with_meaning = number + MEANING_MESSAGES >= messages.len();
-        for (entry, evidence) in message_evidence(generation, thresholds, message, with_meaning)? {
+        let (found, near) = message_evidence(generation, thresholds, message, with_meaning)?;
+        doubtful = near;
+        for (entry, evidence) in found {
             let entry = &generation.entries[entry as usize];
             let EntryBody::Risk(risk) = &entry.body else { continue };
             if last || risk.level == 1 {
@@ -192,19 +200,19 @@ pub fn assess_with(generation: &Generation, messages: &[&str], thresholds: &Thre
         let words = |rule: &RaisedRule| rule.matched_by != MatchedBy::Words;
         (a.level, words(a)).cmp(&(b.level, words(b))).then(b.similarity.total_cmp(&a.similarity)).then(a.id.cmp(&b.id))
     });
-    Ok(RiskAssessment { level: rules.first().map(|rule| rule.level), rules })
+    Ok(RiskAssessment { level: rules.first().map(|rule| rule.level), rules, doubtful })
 }
 
-/// The rules one message raises, each with its best evidence.
+/// The rules one message raises, each with its best evidence; and whether it comes doubtfully near one of level 1.
 fn message_evidence(
     generation: &Generation,
     thresholds: &Thresholds,
     message: &str,
     with_meaning: bool,
-) -> Result<Vec<(u32, Evidence)>> {
+) -> Result<(Vec<(u32, Evidence)>, bool)> {
     let reading = Reading::new(message, &generation.screening.evasions);
     if reading.units.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
     let is_rule = |target: &&Target| matches!(generation.entries[target.entry as usize].body, EntryBody::Risk(_));
     let rules: Vec<&Target> = if with_meaning { generation.targets.iter().filter(is_rule).collect() } else { Vec::new() };
@@ -231,6 +239,7 @@ fn message_evidence(
     }
     let danger = generation.danger_words.find(&reading).iter().any(|hit| !asks.cover(hit));
     let extra = if asks.any() { thresholds.hypothetical } else { 0.0 };
+    let mut doubtful = false;
     for sentence in &sentences {
         for &(entry, cosine) in &sentence.by_rule {
             let EntryBody::Risk(risk) = &generation.entries[entry as usize].body else { continue };
@@ -240,9 +249,11 @@ fn message_evidence(
                 2 => thresholds.level_2,
                 _ => thresholds.level_3,
             };
-            let raises = |sentence: &Sentence, cosine: f32| {
+            let beyond = |threshold: Threshold, extra: f32, sentence: &Sentence, cosine: f32| {
                 cosine >= threshold.cosine + extra && cosine - sentence.ordinary(generation) >= threshold.margin + extra
             };
+            let raises = |sentence: &Sentence, cosine: f32| beyond(threshold, extra, sentence, cosine);
+            doubtful |= risk.level == 1 && beyond(thresholds.doubt, 0.0, sentence, cosine);
             if !raises(sentence, cosine) {
                 continue;
             }
@@ -270,7 +281,7 @@ fn message_evidence(
             );
         }
     }
-    Ok(found)
+    Ok((found, doubtful))
 }
 
 /// The whole message and its longer sentences, compared with all examples.

@@ -2,7 +2,8 @@
 //! risk of level 1 was raised, the customer asks for one, or nothing has helped; a message that asks nothing is `no_match`
 //! with a courtesy; what looks less answerable than `decision.answerable_share` of the questions with an answer is `no_match`;
 //! candidates that are close and differ in something that can be asked are clarified; below `decision.suggest_confidence`
-//! nothing is worth showing; from the confidence on that keeps `decision.answer_precision` it is an answer; anything else is a suggestion.
+//! nothing is worth showing; from the confidence on that keeps `decision.answer_precision` it is an answer, unless it comes near what a
+//! rule of level 1 describes; anything else is a suggestion.
 
 use super::Reason;
 use super::conversation::Conversation;
@@ -99,7 +100,7 @@ pub(super) fn decide(
     if found.confidence < limits.suggest {
         return Verdict::plain(Decision::NoMatch, Some(Reason::NothingFound));
     }
-    if found.confidence >= limits.answer && !is_subject(generation, found) {
+    if found.confidence >= limits.answer && !assessment.risk.doubtful && !is_subject(generation, found) {
         return Verdict::plain(Decision::Answer, None);
     }
     Verdict::plain(Decision::Suggest, Some(Reason::Unsure))
