@@ -28,20 +28,24 @@ fn a_coarse_copy_loses_none_of_the_nearest_vectors() {
     };
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("vectors.safetensors");
-    let mut small = VectorStore::new(WIDTH);
-    (0..ROWS).for_each(|n| small.push(&row(n)));
-    small.save(&path).expect("saved");
-    let opened = VectorStore::load(&path).expect("opened");
-    for asked in [3, 20, 21, 7, 19_991] {
-        let query = row(asked);
-        for limit in [1, 10, 80, 3_000] {
-            for step in [1, 3] {
-                let allowed = |unit: u32| unit.is_multiple_of(step);
-                let mut all: Vec<(u32, f32)> =
-                    (0..ROWS).filter(|unit| allowed(*unit)).map(|unit| (unit, small.cosine(&query, unit))).collect();
-                all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                all.truncate(limit);
-                assert_eq!(opened.search(&query, limit, allowed), all, "row {asked}, limit {limit}, every {step}");
+    // One store that all cores look through, and one that a single core does.
+    for rows in [ROWS, 5_000] {
+        let mut small = VectorStore::new(WIDTH);
+        (0..rows).for_each(|n| small.push(&row(n)));
+        small.save(&path).expect("saved");
+        let opened = VectorStore::load(&path).expect("opened");
+        for asked in [3, 20, 21, 7, 19_991] {
+            let query = row(asked);
+            for limit in [1, 10, 80, 1_000] {
+                for step in [1, 3] {
+                    let allowed = |unit: u32| unit.is_multiple_of(step);
+                    let mut all: Vec<(u32, f32)> =
+                        (0..rows).filter(|unit| allowed(*unit)).map(|unit| (unit, small.cosine(&query, unit))).collect();
+                    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                    all.truncate(limit);
+                    let found = opened.search(&query, limit, allowed);
+                    assert_eq!(found, all, "{rows} rows, row {asked}, limit {limit}, every {step}");
+                }
             }
         }
     }

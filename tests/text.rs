@@ -34,6 +34,9 @@ const PAIRS: &[(&str, &str)] = &[
     (" ", " "),
 ];
 
+/// Phrases in which OpenCC replaces a character that it leaves alone elsewhere, and some in which it does not.
+const PHRASES: &[&str] = &["回覆", "沈默", "明瞭", "找藉口", "牴牾", "衹是", "沈先生", "怎麼么", "退款", "頭髮", ""];
+
 fn plain_analyzer() -> Analyzer {
     Analyzer::new(Dictionaries::default())
 }
@@ -59,6 +62,12 @@ proptest! {
     fn normalising_twice_changes_nothing_more(text in typed()) {
         let once = normalise(&text);
         prop_assert_eq!(normalise(&once), once);
+    }
+
+    /// “㈱” is “(株)”, but it is not one of the characters that texts mostly consist of, which take a shorter way.
+    #[test]
+    fn a_rare_character_changes_nothing_else(text in typed(), phrase in prop::sample::select(PHRASES)) {
+        prop_assert_eq!(normalise(&format!("{text}{phrase}㈱")), normalise(&format!("{text}{phrase}(株)")));
     }
 
     #[test]

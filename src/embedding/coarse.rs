@@ -6,10 +6,12 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::vectors::dot;
+use super::products::dot;
 
 /// Rows looked through by one thread at a time.
 const PART: usize = 4_096;
+/// From this many rows on all cores look through them; waking others for less takes longer than it saves.
+const PARALLEL_ROWS: usize = 16_384;
 /// Greatest value of a rounded row.
 const ROW_MOST: f32 = 127.0;
 /// Greatest value of a rounded query: finer than rows, so that rows alone make the error.
@@ -71,19 +73,19 @@ impl Coarse {
     /// Rows that `allowed` accepts, all of the `limit` nearest to `query` among them, in order.
     pub fn nearest(&self, query: &[f32], limit: usize, allowed: &(impl Fn(u32) -> bool + Sync)) -> Vec<u32> {
         let query = Rounded::new(query);
-        let parts: Vec<Vec<Bounds>> = self
-            .values
-            .par_chunks(PART * self.dimensions)
-            .zip(self.rows.par_chunks(PART))
-            .enumerate()
-            .map(|(part, (values, rows))| {
-                let mut sums = vec![0_i32; rows.len()];
-                Arch::new().dispatch(Products { query: &query.values, rows: values, sums: &mut sums });
-                let first = (part * PART) as u32;
-                let bounds = sums.iter().zip(rows).zip(first..).map(|((sum, row), unit)| query.bounds(*sum, row, unit));
-                keep(bounds, limit, allowed)
-            })
-            .collect();
+        let part = |(part, (values, rows)): (usize, (&[i8], &[Row]))| {
+            let mut sums = vec![0_i32; rows.len()];
+            Arch::new().dispatch(Products { query: &query.values, rows: values, sums: &mut sums });
+            let first = (part * PART) as u32;
+            let bounds = sums.iter().zip(rows).zip(first..).map(|((sum, row), unit)| query.bounds(*sum, row, unit));
+            keep(bounds, limit, allowed)
+        };
+        let width = PART * self.dimensions;
+        let parts: Vec<Vec<Bounds>> = if self.rows.len() < PARALLEL_ROWS {
+            self.values.chunks(width).zip(self.rows.chunks(PART)).enumerate().map(part).collect()
+        } else {
+            self.values.par_chunks(width).zip(self.rows.par_chunks(PART)).enumerate().map(part).collect()
+        };
         let mut units: Vec<u32> = keep(parts.into_iter().flatten(), limit, |_| true).into_iter().map(|row| row.unit).collect();
         units.sort_unstable();
         units

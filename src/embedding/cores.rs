@@ -1,5 +1,5 @@
 //! Where the arithmetic runs: each batch on one core, many batches on all of them. Splitting one small matrix product over
-//! cores costs more than it saves, so a single query never wakes a second core.
+//! cores costs more than it saves, so a single query never wakes a second core: it is worked off where it is asked.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,17 +19,11 @@ fn pools() -> Result<&'static [ThreadPool]> {
     pools.as_deref().map_err(|error| Error::internal("cannot start threads for embedding", error))
 }
 
-/// Runs `work` on one core.
-pub(super) fn on_one_core<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let pools = pools()?;
-    pools[NEXT.fetch_add(1, Ordering::Relaxed) % pools.len()].install(work)
-}
-
-/// Runs `work` on every item, each on one core, on all cores together; results stand in the order of the items.
+/// Runs `work`, which starts no threads, on every item: on all cores together, a single one where it is asked. Results stand in
+/// the order of the items.
 pub(super) fn on_all_cores<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> Result<T> + Sync) -> Result<Vec<T>> {
     if let [item] = items {
-        return on_one_core(|| work(item)).map(|result| vec![result]);
+        return work(item).map(|result| vec![result]);
     }
     let pools = pools()?;
     let next = AtomicUsize::new(0);

@@ -14,12 +14,15 @@ mod layers;
 mod ngram;
 mod places;
 mod pooling;
+mod products;
 mod recipe;
 mod rerank;
 mod static_model;
+mod table;
 mod tokens;
 mod transformer;
 mod vectors;
+mod vocabulary;
 
 pub use glance::{Glance, glance};
 pub use places::{Agreement, Places};

@@ -5,22 +5,21 @@
 //! brought to norm 1. The file layout is that of Hugging Face: `config.json`, `tokenizer.json` with a word-level vocabulary
 //! and `model.safetensors`.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 
+use super::table::{Stretch, Table};
+use super::vocabulary::{EMPTY, Vocabulary, extend};
 use super::{Description, Embedder, Places, Role, fingerprint, to_unit_norm};
 use crate::error::{Error, Result};
 use crate::text::{normalise, units};
 
 /// `model_type` in `config.json`.
 pub const MODEL_TYPE: &str = "yingda-ngram";
-/// Texts computed at once.
+/// Fewer texts are computed on one core.
 const BATCH: usize = 256;
 
 #[derive(Debug, Deserialize)]
@@ -42,7 +41,7 @@ struct TokenizerFile {
 
 #[derive(Deserialize)]
 struct WordLevel {
-    vocab: HashMap<String, u32>,
+    vocab: Vocabulary,
     unk_token: String,
 }
 
@@ -51,12 +50,10 @@ pub struct NgramModel {
     config: Config,
     name: String,
     fingerprint: String,
-    vocabulary: HashMap<String, u32>,
+    vocabulary: Vocabulary,
     unknown: u32,
-    /// `[vocabulary, hidden_size]`, half precision.
-    table: Tensor,
-    /// The leading `place_width` values of each row, for comparing places.
-    place_table: Vec<f32>,
+    table: Table,
+    /// How many leading values of each row are used for comparing places.
     place_width: usize,
 }
 
@@ -83,15 +80,13 @@ impl NgramModel {
         let tokenizer: TokenizerFile =
             serde_json::from_slice(&tokenizer).map_err(|error| bad(format!("tokenizer.json: {error}")))?;
         let WordLevel { vocab, unk_token } = tokenizer.model;
-        let unknown = *vocab
+        let unknown = vocab
             .get(&unk_token)
             .ok_or_else(|| bad(format!("tokenizer.json: the unknown token {unk_token} is not in the vocabulary")))?;
         let (_, weights) = read("model.safetensors")?;
-        let tensors =
-            SafeTensors::deserialize(&weights).map_err(|error| bad(format!("model.safetensors is damaged or cut off: {error}")))?;
-        let table = read_table(&tensors, config.hidden_size).map_err(bad)?;
-        let rows = table.dims()[0];
-        if let Some((token, row)) = vocab.iter().find(|(_, row)| **row as usize >= rows) {
+        let table = Table::read(weights, config.hidden_size).map_err(bad)?;
+        if let Some((token, row)) = vocab.last().filter(|(_, row)| *row as usize >= table.rows()) {
+            let rows = table.rows();
             return Err(bad(format!("tokenizer.json names row {row} for “{token}”, but there are {rows} vectors")));
         }
         let name = config
@@ -101,9 +96,7 @@ impl NgramModel {
             .unwrap_or_else(|| MODEL_TYPE.to_owned());
         let fingerprint = fingerprint(folder, &["config.json", "tokenizer.json", "model.safetensors"].map(PathBuf::from), "")?;
         let width = config.matryoshka_dims.iter().copied().filter(|&dims| dims > 0).fold(config.hidden_size, usize::min);
-        let leading = table.narrow(1, 0, width).and_then(|t| t.to_dtype(DType::F32)?.contiguous()?.flatten_all()?.to_vec1::<f32>());
-        let place_table = leading.map_err(|error| bad(error.to_string()))?;
-        Ok(NgramModel { config, name, fingerprint, vocabulary: vocab, unknown, table, place_table, place_width: width })
+        Ok(NgramModel { config, name, fingerprint, vocabulary: vocab, unknown, table, place_width: width })
     }
 
     /// All features of the first `limit` units of `text`, in order of their end, shorter ones first, and the number of units.
@@ -113,11 +106,12 @@ impl NgramModel {
         let mut parts = units(&text);
         parts.truncate(limit.min(self.config.max_units));
         for end in 0..parts.len() {
-            let stop = parts[end].0 + parts[end].1.len();
             let mut begin = end;
+            let mut number = EMPTY;
             for _ in 0..self.config.max_ngram {
-                let start = parts[begin].0;
-                if let Some(&row) = self.vocabulary.get(&text[start..stop]) {
+                let (start, unit) = parts[begin];
+                number = extend(number, unit);
+                if let Some(row) = self.vocabulary.find(number) {
                     out.push(Feature { row, first: begin, last: end });
                 }
                 if begin == 0 || parts[begin - 1].0 + parts[begin - 1].1.len() != start {
@@ -132,23 +126,12 @@ impl NgramModel {
         (out, parts.len())
     }
 
-    fn embed_batch(&self, texts: &[&str]) -> candle_core::Result<Vec<Vec<f32>>> {
-        let mut rows = Vec::new();
-        let mut owners = Vec::new();
-        for (text_number, text) in texts.iter().enumerate() {
-            rows.extend(self.features(text, usize::MAX).0.into_iter().map(|feature| feature.row));
-            owners.resize(rows.len(), text_number as u32);
-        }
-        if rows.is_empty() {
-            return Ok(vec![vec![0.0; self.config.hidden_size]; texts.len()]);
-        }
-        let device = &Device::Cpu;
-        let vectors = self.table.index_select(&Tensor::from_vec(rows, owners.len(), device)?, 0)?.to_dtype(DType::F32)?;
-        let owners = Tensor::from_vec(owners, vectors.dims()[0], device)?;
-        let sums = Tensor::zeros((texts.len(), self.config.hidden_size), DType::F32, device)?.index_add(&owners, &vectors, 0)?;
-        let mut out = sums.to_vec2::<f32>()?;
-        out.iter_mut().for_each(|vector| to_unit_norm(vector));
-        Ok(out)
+    fn embed_one(&self, text: &str) -> Vec<f32> {
+        let rows: Vec<u32> = self.features(text, usize::MAX).0.into_iter().map(|feature| feature.row).collect();
+        let mut vector = vec![0.0; self.config.hidden_size];
+        self.table.sum(&rows, &mut vector);
+        to_unit_norm(&mut vector);
+        vector
     }
 }
 
@@ -166,12 +149,10 @@ impl Embedder for NgramModel {
     }
 
     fn embed(&self, texts: &[&str], _role: Role) -> Result<Vec<Vec<f32>>> {
-        let batch = |texts: &[&str]| self.embed_batch(texts).map_err(|error| Error::internal("embedding failed", error));
         if texts.len() <= BATCH {
-            return batch(texts);
+            return Ok(texts.iter().map(|text| self.embed_one(text)).collect());
         }
-        let batches: Vec<Vec<Vec<f32>>> = texts.par_chunks(BATCH).map(batch).collect::<Result<_>>()?;
-        Ok(batches.into_iter().flatten().collect())
+        Ok(texts.par_iter().with_min_len(BATCH).map(|text| self.embed_one(text)).collect())
     }
 
     fn places(&self, text: &str, limit: usize) -> Arc<Places> {
@@ -179,17 +160,15 @@ impl Embedder for NgramModel {
         let width = self.place_width;
         // An n-gram speaks for its units and their neighbours. Sums of stretches as differences: a row is added where its stretch
         // begins and taken away behind its end.
+        let stretch = |Feature { row, first, last }| Stretch {
+            row,
+            from: first.saturating_sub(1),
+            until: (last + 2).min(count),
+            share: 1.0 / (last - first + 3) as f32,
+        };
+        let stretches: Vec<Stretch> = features.into_iter().map(stretch).collect();
         let mut sums = vec![0.0_f32; (count + 1) * width];
-        for Feature { row, first, last } in features {
-            let (from, until) = (first.saturating_sub(1), (last + 2).min(count));
-            let share = 1.0 / (last - first + 3) as f32;
-            let vector = &self.place_table[row as usize * width..][..width];
-            sums[from * width..].iter_mut().zip(vector).for_each(|(sum, value)| *sum += share * value);
-            sums[until * width..].iter_mut().zip(vector).for_each(|(sum, value)| *sum -= share * value);
-        }
-        for at in width..count * width {
-            sums[at] += sums[at - width];
-        }
+        self.table.spread(&stretches, width, &mut sums);
         sums.truncate(count * width);
         Arc::new(Places::new(width, sums))
     }
@@ -202,42 +181,5 @@ impl Embedder for NgramModel {
             normalize: true,
             ..Description::default()
         }
-    }
-}
-
-/// Reads `embeddings` as F32, F16, or I8 with one scale a row in `embeddings.scale`.
-fn read_table(tensors: &SafeTensors, width: usize) -> std::result::Result<Tensor, String> {
-    let view = tensors.tensor("embeddings").map_err(|error| format!("model.safetensors: {error}"))?;
-    let &[rows, columns] = view.shape() else {
-        return Err("model.safetensors: `embeddings` is not a matrix".into());
-    };
-    if columns != width {
-        return Err(format!("model.safetensors: `embeddings` has {columns} columns, config.json says hidden_size {width}"));
-    }
-    let values: Vec<f32> = match view.dtype() {
-        Dtype::F32 | Dtype::F16 => floats(&view)?,
-        Dtype::I8 => {
-            let scale = tensors
-                .tensor("embeddings.scale")
-                .map_err(|_| "model.safetensors: int8 `embeddings` need `embeddings.scale`".to_owned())?;
-            let scale = floats(&scale)?;
-            if scale.len() != rows {
-                return Err(format!("model.safetensors: {} scales for {rows} rows", scale.len()));
-            }
-            let bytes = view.data();
-            bytes.iter().enumerate().map(|(at, byte)| f32::from(byte.cast_signed()) * scale[at / columns]).collect()
-        }
-        other => return Err(format!("model.safetensors: `embeddings` of type {other:?} are not supported; use F32, F16 or I8")),
-    };
-    Tensor::from_vec(values, (rows, columns), &Device::Cpu)
-        .and_then(|table| table.to_dtype(DType::F16))
-        .map_err(|error| error.to_string())
-}
-
-fn floats(view: &TensorView) -> std::result::Result<Vec<f32>, String> {
-    match view.dtype() {
-        Dtype::F32 => Ok(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        Dtype::F16 => Ok(view.data().chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
-        other => Err(format!("model.safetensors: type {other:?} where numbers were expected")),
     }
 }

@@ -2,7 +2,7 @@
 //! text cannot say that a word of the question is answered by nothing; this can. After the late interaction of ColBERT
 //! (Khattab & Zaharia 2020), with the n-gram model's own vectors instead of a transformer's.
 
-use super::vectors::dot;
+use super::products::{Loop, run};
 
 /// A text as a row of places, each with a vector of norm 1 and a weight; empty for a text without content.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,16 +27,8 @@ impl Places {
     /// Places from one sum of feature vectors each, `sums` holding them one after the other, `width` values a place. A place's weight is
     /// the length of its sum: frequent n-grams have short vectors.
     pub(super) fn new(width: usize, mut sums: Vec<f32>) -> Self {
-        let weights: Vec<f32> = sums
-            .chunks_exact_mut(width)
-            .map(|place| {
-                let norm = dot(place, place).sqrt();
-                if norm > 0.0 {
-                    place.iter_mut().for_each(|value| *value /= norm);
-                }
-                norm
-            })
-            .collect();
+        let mut weights = vec![0.0; sums.len().checked_div(width).unwrap_or(0)];
+        run(Measure { width, sums: &mut sums, weights: &mut weights });
         Places { width, vectors: sums, weights }
     }
 
@@ -56,24 +48,61 @@ impl Places {
             return Agreement::default();
         }
         let mut met = vec![0.0_f32; other.len()];
+        let mut nearest = vec![0.0_f32; self.len()];
+        run(Meet { first: self, second: other, nearest: &mut nearest, met: &mut met });
         let (mut sum, mut total, mut least) = (0.0, 0.0, 1.0_f32);
         let mean = self.weights.iter().sum::<f32>() / self.len() as f32;
-        for (place, weight) in self.vectors.chunks_exact(self.width).zip(&self.weights) {
-            let mut nearest = 0.0_f32;
-            for (theirs, met) in other.vectors.chunks_exact(self.width).zip(&mut met) {
-                let cosine = dot(place, theirs).min(1.0);
-                nearest = nearest.max(cosine);
-                *met = met.max(cosine);
-            }
+        for (nearest, weight) in nearest.iter().zip(&self.weights) {
             sum += weight * nearest;
             total += weight;
             if *weight >= mean {
-                least = least.min(nearest);
+                least = least.min(*nearest);
             }
         }
         let their_sum: f32 = met.iter().zip(&other.weights).map(|(met, weight)| met * weight).sum();
         let their_total: f32 = other.weights.iter().sum();
         let share = |sum: f32, total: f32| if total > 0.0 { sum / total } else { 0.0 };
         Agreement { of_first: share(sum, total), of_second: share(their_sum, their_total), least }
+    }
+}
+
+/// Brings each sum to norm 1, and its length into `weights`.
+struct Measure<'a> {
+    width: usize,
+    sums: &'a mut [f32],
+    weights: &'a mut [f32],
+}
+
+impl Loop for Measure<'_> {
+    #[inline(always)]
+    fn run(self, product: impl Fn(&[f32], &[f32]) -> f32) {
+        for (place, weight) in self.sums.chunks_exact_mut(self.width.max(1)).zip(self.weights) {
+            *weight = product(place, place).sqrt();
+            if *weight > 0.0 {
+                place.iter_mut().for_each(|value| *value /= *weight);
+            }
+        }
+    }
+}
+
+/// Compares each place of one text with each of another: the greatest cosine of each, 0 at least, into `nearest` and `met`.
+struct Meet<'a> {
+    first: &'a Places,
+    second: &'a Places,
+    nearest: &'a mut [f32],
+    met: &'a mut [f32],
+}
+
+impl Loop for Meet<'_> {
+    #[inline(always)]
+    fn run(self, product: impl Fn(&[f32], &[f32]) -> f32) {
+        let width = self.first.width;
+        for (place, nearest) in self.first.vectors.chunks_exact(width).zip(self.nearest) {
+            for (theirs, met) in self.second.vectors.chunks_exact(width).zip(&mut *self.met) {
+                let cosine = product(place, theirs).min(1.0);
+                *nearest = nearest.max(cosine);
+                *met = met.max(cosine);
+            }
+        }
     }
 }

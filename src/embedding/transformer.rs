@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use tokenizers::Tokenizer;
 
 use super::checkpoint::{Checkpoint, weight_files};
-use super::cores::{on_all_cores, on_one_core};
+use super::cores::on_all_cores;
 use super::encoder::{Batch, Encoder, EncoderConfig};
 use super::layers::{Activation, Linear};
 use super::recipe::{Recipe, Step};
@@ -107,7 +107,8 @@ impl Reader {
         };
         let done = match batches.as_slice() {
             [] => Vec::new(),
-            [only] => vec![on_one_core(|| run(only))?],
+            // Nothing in it starts threads, so it stays on the core that asks: another would have to be woken first.
+            [only] => vec![run(only)?],
             many => on_all_cores(many, run)?,
         };
         let mut out: Vec<Option<T>> = texts.iter().map(|_| None).collect();

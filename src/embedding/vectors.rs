@@ -1,15 +1,17 @@
 //! Vectors of all units, and exact nearest-neighbour search over them. Exact and in order, so that the same query always
 //! gives the same answer. Large stores are searched in a coarse copy first, whose bounds lose none of the nearest.
 
+use std::ops::Range;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::coarse::Coarse;
+use super::products::{dot, dots};
 use crate::error::{Error, Result};
 
-/// From this many rows on a coarse copy is made and searched on all cores; below it, that costs more than it saves.
-const COARSE_ROWS: usize = 16_384;
+/// From this many rows on a coarse copy is made and searched; below it, that costs more than it saves.
+const COARSE_ROWS: usize = 2_048;
 const TENSOR: &str = "vectors";
 
 /// A matrix of unit vectors, one row for each unit.
@@ -62,6 +64,13 @@ impl VectorStore {
         dot(query, self.row(unit))
     }
 
+    /// Cosines between `query` and the rows of `units`, in order: what [`VectorStore::cosine`] gives for each, in one go.
+    pub fn cosines(&self, query: &[f32], units: Range<u32>) -> Vec<f32> {
+        let mut out = vec![0.0; units.len()];
+        dots(query, &self.values[units.start as usize * self.dimensions..units.end as usize * self.dimensions], &mut out);
+        out
+    }
+
     /// The `limit` rows nearest to `query` with their cosines, best first, ties by unit number. Only rows that `allowed`
     /// accepts are counted.
     pub fn search(&self, query: &[f32], limit: usize, allowed: impl Fn(u32) -> bool + Sync) -> Vec<(u32, f32)> {
@@ -72,10 +81,10 @@ impl VectorStore {
             && limit < self.len() / 2
         {
             let near = coarse.nearest(query, limit, &allowed);
-            return best(near.into_iter().map(|unit| (unit, self.cosine(query, unit))), limit);
+            return best(near.into_iter().map(|unit| (unit, self.cosine(query, unit))), limit, |_| true);
         }
-        let rows = self.values.chunks_exact(self.dimensions).zip(0..);
-        best(rows.filter(|(_, unit)| allowed(*unit)).map(|(row, unit)| (unit, dot(query, row))), limit)
+        let cosines = self.cosines(query, 0..self.len() as u32);
+        best((0..).zip(cosines), limit, allowed)
     }
 
     /// Writes the matrix to `path`, in safetensors format.
@@ -83,8 +92,7 @@ impl VectorStore {
         let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let failed = |error: safetensors::SafeTensorError| Error::internal("cannot write vectors", error);
         let view = TensorView::new(Dtype::F32, vec![self.len(), self.dimensions], &bytes).map_err(failed)?;
-        let data = safetensors::serialize([(TENSOR, view)], None).map_err(failed)?;
-        std::fs::write(path, data).map_err(|source| Error::io(path, source))
+        safetensors::serialize_to_file([(TENSOR, view)], None, path).map_err(failed)
     }
 
     /// Reads a matrix written by [`VectorStore::save`].
@@ -105,13 +113,14 @@ impl VectorStore {
     }
 }
 
-/// Keeps the `limit` best of `scored`, best first, ties by unit number.
-fn best(scored: impl Iterator<Item = (u32, f32)>, limit: usize) -> Vec<(u32, f32)> {
+/// Keeps the `limit` best of `scored` that `allowed` accepts, best first, ties by unit number.
+fn best(scored: impl Iterator<Item = (u32, f32)>, limit: usize, allowed: impl Fn(u32) -> bool) -> Vec<(u32, f32)> {
     let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
     let mut kept: Vec<(u32, f32)> = Vec::with_capacity(2 * limit);
     let mut floor = f32::NEG_INFINITY;
     for item in scored {
-        if item.1 < floor {
+        // Most fall short, and that is quicker to see than whether they are allowed.
+        if item.1 < floor || !allowed(item.0) {
             continue;
         }
         kept.push(item);
@@ -124,27 +133,4 @@ fn best(scored: impl Iterator<Item = (u32, f32)>, limit: usize) -> Vec<(u32, f32
     kept.sort_unstable_by(better);
     kept.truncate(limit);
     kept
-}
-
-/// Running sums of a dot product: enough that one addition does not wait for the one before it.
-const SUMS: usize = 32;
-
-/// Dot product in [`SUMS`] running sums: the same order of additions whatever the machine and its thread count.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; SUMS];
-    let (a_chunks, b_chunks) = (a.chunks_exact(SUMS), b.chunks_exact(SUMS));
-    let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a_chunks.zip(b_chunks) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += x * y;
-        }
-    }
-    let mut width = SUMS;
-    while width > 1 {
-        width /= 2;
-        for at in 0..width {
-            sums[at] += sums[at + width];
-        }
-    }
-    sums[0] + tail
 }

@@ -1,6 +1,7 @@
 //! Builds a generation from a checked corpus and publishes it. The steps stand in order in [`build`].
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -21,17 +22,19 @@ pub(super) const WORDS_FILE: &str = "words.json";
 pub(super) const TOKENS_FILE: &str = "tokens.safetensors";
 pub(super) const VECTORS_FILE: &str = "vectors.safetensors";
 pub(super) const LEXICAL_FOLDER: &str = "lexical";
+/// Texts analysed at a time.
+const ANALYSE_STEP: usize = 1_024;
 /// Texts embedded between two progress reports.
 const EMBED_STEP: usize = 512;
 
 /// The parts of a corpus that a generation carries.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Content {
-    pub entries: Vec<Entry>,
-    pub shop: Shop,
-    pub dictionaries: Dictionaries,
-    pub screening: Screening,
+pub(super) struct Content<'a> {
+    pub entries: Cow<'a, [Entry]>,
+    pub shop: Cow<'a, Shop>,
+    pub dictionaries: Cow<'a, Dictionaries>,
+    pub screening: Cow<'a, Screening>,
 }
 
 /// How to build.
@@ -94,12 +97,10 @@ pub fn build(
     let staging = data.staging(&lock)?;
     let index = UnitIndex::new(&corpus.entries, &corpus.shop);
     let analyzer = Analyzer::new(corpus.dictionaries.clone());
-    let tokens = analyse(&index.units, &analyzer, progress);
-    write_lexical(&staging, corpus, &index, &tokens, &analyzer)?;
-    write_tokens(&staging, &tokens)?;
+    write_words(&staging, corpus, &index, &analyzer, progress)?;
+    drop(analyzer);
     write_vectors(&staging, &index.units, embedder, progress)?;
     write_content(&staging, corpus)?;
-    write_json(&staging.join(WORDS_FILE), &count_words(&index, &tokens))?;
 
     let id = format!("g{:06}-{}", data.next_number()?, &corpus.hash[..8]);
     let counts = count(corpus, &index);
@@ -124,31 +125,61 @@ pub fn build(
     Ok(Built { id, published: true, counts })
 }
 
-fn analyse(units: &[Unit], analyzer: &Analyzer, progress: Progress) -> Vec<Tokens> {
-    progress("analysing", 0, units.len());
-    let tokens = units.par_iter().map(|unit| analyzer.analyze(&unit.text)).collect();
-    progress("analysing", units.len(), units.len());
-    tokens
-}
-
-fn write_lexical(staging: &Path, corpus: &Corpus, index: &UnitIndex, tokens: &[Tokens], analyzer: &Analyzer) -> Result<()> {
+/// Writes what comes of the words of all texts: the lexical index, the tokens, and in how many phrasings each word stands, for
+/// reading misspelt queries. The tokens of a text take far more memory than it does itself, so only a few are held at a time.
+fn write_words(staging: &Path, corpus: &Corpus, index: &UnitIndex, analyzer: &Analyzer, progress: Progress) -> Result<()> {
     let folder = staging.join(LEXICAL_FOLDER);
     fs::create_dir(&folder).map_err(|source| Error::io(&folder, source))?;
-    let mut builder = LexicalBuilder::create(&folder)?;
-    for (number, (unit, tokens)) in index.units[..index.searchable].iter().zip(tokens).enumerate() {
-        let target = &index.targets[unit.target as usize];
-        let stands_for_entry = target.units.start as usize == number;
-        let tags = stands_for_entry.then(|| analyzer.analyze(&corpus.entries[target.entry as usize].tags.join(" ")));
-        let part = if unit.field == UnitField::Body { Part::Body } else { Part::Phrase };
-        builder.add(number as u32, part, tokens, tags.as_ref())?;
+    let mut lexical = LexicalBuilder::create(&folder)?;
+    let mut store = TokenStore::default();
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    for (step, part) in index.units.chunks(ANALYSE_STEP).enumerate() {
+        progress("analysing", step * ANALYSE_STEP, index.units.len());
+        let analysed: Vec<Tokens> = part.par_iter().map(|unit| analyzer.analyze(&unit.text)).collect();
+        for (number, (unit, tokens)) in (step * ANALYSE_STEP..).zip(part.iter().zip(&analysed)) {
+            store.push(tokens);
+            if number < index.searchable {
+                add_to(&mut lexical, corpus, index, number, tokens, analyzer)?;
+                if unit.field.is_phrase() {
+                    count_words(tokens, &mut counts);
+                }
+            }
+        }
     }
-    builder.finish()
+    progress("analysing", index.units.len(), index.units.len());
+    lexical.finish()?;
+    store.save(&staging.join(TOKENS_FILE))?;
+    write_json(&staging.join(WORDS_FILE), &counts)
 }
 
-fn write_tokens(staging: &Path, tokens: &[Tokens]) -> Result<()> {
-    let mut store = TokenStore::default();
-    tokens.iter().for_each(|tokens| store.push(tokens));
-    store.save(&staging.join(TOKENS_FILE))
+/// Adds the unit numbered `number` to the lexical index.
+fn add_to(
+    lexical: &mut LexicalBuilder,
+    corpus: &Corpus,
+    index: &UnitIndex,
+    number: usize,
+    tokens: &Tokens,
+    analyzer: &Analyzer,
+) -> Result<()> {
+    let unit = &index.units[number];
+    let target = &index.targets[unit.target as usize];
+    let stands_for_entry = target.units.start as usize == number;
+    let tags = stands_for_entry.then(|| analyzer.analyze(&corpus.entries[target.entry as usize].tags.join(" ")));
+    let part = if unit.field == UnitField::Body { Part::Body } else { Part::Phrase };
+    lexical.add(number as u32, part, tokens, tags.as_ref())
+}
+
+/// Counts each word of a phrasing once.
+fn count_words(tokens: &Tokens, counts: &mut BTreeMap<String, u32>) {
+    let distinct: BTreeSet<&String> = tokens.words.iter().collect();
+    for word in distinct {
+        match counts.get_mut(word) {
+            Some(count) => *count += 1,
+            None => {
+                counts.insert(word.clone(), 1);
+            }
+        }
+    }
 }
 
 fn write_vectors(staging: &Path, units: &[Unit], embedder: &dyn Embedder, progress: Progress) -> Result<()> {
@@ -162,26 +193,13 @@ fn write_vectors(staging: &Path, units: &[Unit], embedder: &dyn Embedder, progre
     store.save(&staging.join(VECTORS_FILE))
 }
 
-/// In how many phrasings each word stands, for reading misspelt queries.
-fn count_words(index: &UnitIndex, tokens: &[Tokens]) -> BTreeMap<String, u32> {
-    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-    for (unit, tokens) in index.units[..index.searchable].iter().zip(tokens) {
-        if unit.field.is_phrase() {
-            let distinct: std::collections::BTreeSet<&String> = tokens.words.iter().collect();
-            for word in distinct {
-                *counts.entry(word.clone()).or_default() += 1;
-            }
-        }
-    }
-    counts
-}
-
 fn write_content(staging: &Path, corpus: &Corpus) -> Result<()> {
+    let Corpus { entries, shop, dictionaries, screening, .. } = corpus;
     let content = Content {
-        entries: corpus.entries.clone(),
-        shop: corpus.shop.clone(),
-        dictionaries: corpus.dictionaries.clone(),
-        screening: corpus.screening.clone(),
+        entries: Cow::Borrowed(entries.as_slice()),
+        shop: Cow::Borrowed(shop),
+        dictionaries: Cow::Borrowed(dictionaries),
+        screening: Cow::Borrowed(screening),
     };
     write_json(&staging.join(CONTENT_FILE), &content)
 }

@@ -42,6 +42,8 @@ pub struct Generation {
     pub targets: Vec<Target>,
     /// The texts that are searched, then negative ones.
     pub units: Vec<Unit>,
+    /// The entry of each unit: filters ask for nothing else of most units.
+    pub owners: Vec<u32>,
     /// Number of searchable units.
     pub searchable: usize,
     /// The analyser with the shop's words.
@@ -106,9 +108,10 @@ impl Generation {
         }
         manifest.verify(&folder)?;
         let damaged = |what: String| Error::generation(id, what);
-        let content: Content = read_json(&folder, id, CONTENT_FILE)?;
+        let content: Content<'static> = read_json(&folder, id, CONTENT_FILE)?;
         let words: BTreeMap<String, u32> = read_json(&folder, id, WORDS_FILE)?;
-        let index = UnitIndex::new(&content.entries, &content.shop);
+        let (entries, shop) = (content.entries.into_owned(), content.shop.into_owned());
+        let index = UnitIndex::new(&entries, &shop);
         let (tokens, vectors) =
             rayon::join(|| TokenStore::load(&folder.join(TOKENS_FILE)), || VectorStore::load(&folder.join(VECTORS_FILE)));
         let (tokens, vectors) = (tokens?, vectors?);
@@ -117,18 +120,19 @@ impl Generation {
         if rows != (index.units.len(), index.units.len(), index.searchable) {
             return Err(damaged(format!("its parts do not fit together: {rows:?} rows for {} units", index.units.len())));
         }
-        let by_id = content.entries.iter().enumerate().map(|(number, entry)| (entry.id.clone(), number as u32)).collect();
-        let general = content.entries.iter().map(general_kind).collect();
-        let screening = content.screening;
-        let risk_words = risk_words(&content.entries, &screening)?;
+        let by_id = entries.iter().enumerate().map(|(number, entry)| (entry.id.clone(), number as u32)).collect();
+        let general = entries.iter().map(general_kind).collect();
+        let screening = content.screening.into_owned();
+        let risk_words = risk_words(&entries, &screening)?;
         let background = background(&index, &vectors);
-        let analyzer = Analyzer::new(content.dictionaries);
-        let products = products(&content.entries, &analyzer);
+        let analyzer = Analyzer::new(content.dictionaries.into_owned());
+        let products = products(&entries, &analyzer);
         Ok(Generation {
             manifest,
-            entries: content.entries,
+            entries,
             general,
-            shop: content.shop,
+            shop,
+            owners: index.units.iter().map(|unit| index.targets[unit.target as usize].entry).collect(),
             targets: index.targets,
             units: index.units,
             searchable: index.searchable,

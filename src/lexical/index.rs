@@ -9,6 +9,7 @@ use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{DocId, Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 use super::best::best;
+use super::peaks::Peaks;
 use crate::error::{Error, Result};
 use crate::text::Tokens;
 
@@ -125,6 +126,8 @@ pub struct LexicalIndex {
     fields: Fields,
     /// The unit of each document, by segment.
     units: Vec<Vec<u32>>,
+    /// What frequent tokens add at most, by segment.
+    peaks: Vec<Peaks>,
 }
 
 impl LexicalIndex {
@@ -148,7 +151,11 @@ impl LexicalIndex {
                 (0..segment.max_doc()).map(|doc| unit(doc).ok_or_else(damaged)).collect()
             })
             .collect::<Result<_>>()?;
-        Ok(LexicalIndex { reader, fields, units })
+        let searcher = reader.searcher();
+        let all = [fields.phrase.as_slice(), &fields.body, &[fields.tags]].concat();
+        let peaks = searcher.segment_readers().iter().map(|segment| Peaks::of(&searcher, segment, &all));
+        let peaks = peaks.collect::<tantivy::Result<_>>().map_err(failed("read the lexical index"))?;
+        Ok(LexicalIndex { reader, fields, units, peaks })
     }
 
     /// Number of units in the index.
@@ -176,9 +183,9 @@ impl LexicalIndex {
         }
         let searcher = self.reader.searcher();
         let mut out: Vec<(u32, f32)> = Vec::new();
-        for (segment, units) in searcher.segment_readers().iter().zip(&self.units) {
+        for ((segment, units), peaks) in searcher.segment_readers().iter().zip(&self.units).zip(&self.peaks) {
             let accept = |doc: DocId| allowed(units[doc as usize]);
-            let found = best(&searcher, segment, &clauses, limit, &accept).map_err(failed("search the lexical index"))?;
+            let found = best(&searcher, segment, peaks, &clauses, limit, &accept).map_err(failed("search the lexical index"))?;
             out.extend(found.into_iter().map(|(doc, score)| (units[doc as usize], score)));
         }
         out.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

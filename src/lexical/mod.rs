@@ -4,6 +4,7 @@
 
 mod best;
 mod index;
+mod peaks;
 mod tokens;
 
 pub use index::{LexicalBuilder, LexicalIndex, LexicalQuery, Part};

@@ -80,6 +80,26 @@ pub struct TokenStore {
 pub struct QueryTokens {
     lists: [Vec<(u32, f32)>; 3],
     totals: [f32; 3],
+    marks: [Marks; 3],
+}
+
+/// A look at one bit tells of most tokens that a query does not have them.
+#[derive(Clone, Copy, Default)]
+struct Marks([u64; 16]);
+
+impl Marks {
+    fn of(list: &[(u32, f32)]) -> Self {
+        let mut marks = Marks::default();
+        for (id, _) in list {
+            marks.0[*id as usize / 64 % 16] |= 1 << (id % 64);
+        }
+        marks
+    }
+
+    /// False only where `id` is not marked.
+    fn may_have(&self, id: u32) -> bool {
+        self.0[id as usize / 64 % 16] >> (id % 64) & 1 == 1
+    }
 }
 
 impl TokenStore {
@@ -143,14 +163,16 @@ impl TokenStore {
     pub fn query(&self, tokens: &Tokens) -> QueryTokens {
         let mut lists: [Vec<(u32, f32)>; 3] = Default::default();
         let mut totals = [0.0; 3];
+        let mut marks = [Marks::default(); 3];
         for (channel, tokens) in [&tokens.words, &tokens.chars, &tokens.bigrams].into_iter().enumerate() {
             let mut list: Vec<(u32, f32)> =
                 tokens.iter().map(|token| token_id(token)).map(|id| (id, self.rarity_of(channel, id))).collect();
             list.sort_unstable_by_key(|(id, _)| *id);
             totals[channel] = list.iter().map(|(_, weight)| weight).sum();
+            marks[channel] = Marks::of(&list);
             lists[channel] = list;
         }
-        QueryTokens { lists, totals }
+        QueryTokens { lists, totals, marks }
     }
 
     /// Compares a query with a unit in one channel.
@@ -159,7 +181,9 @@ impl TokenStore {
         let (query_list, list) = (&query.lists[channel], &self.lists[channel]);
         let range = list.range(unit);
         let (mut i, mut shared) = (0, 0.0);
-        for (&id, &weight) in list.ids[range.clone()].iter().zip(&list.weights[range]) {
+        let marks = &query.marks[channel];
+        let units = list.ids[range.clone()].iter().zip(&list.weights[range]);
+        for (&id, &weight) in units.filter(|(id, _)| marks.may_have(**id)) {
             while i < query_list.len() && query_list[i].0 < id {
                 i += 1;
             }

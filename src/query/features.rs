@@ -148,9 +148,9 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
             let (mut best_unit, mut best_evidence) = (target.units.start, f32::NEG_INFINITY);
             let (mut nearest_unit, mut best_overlap) = (target.units.start, -1.0);
             let (mut sources, mut best_phrase, mut best_passage) = (Sources::default(), f32::NEG_INFINITY, f32::NEG_INFINITY);
-            for unit in target.units.clone() {
+            let cosines = generation.vectors.cosines(vector, target.units.clone());
+            for (unit, cosine) in target.units.clone().zip(cosines) {
                 let field = generation.units[unit as usize].field;
-                let cosine = generation.vectors.cosine(vector, unit);
                 if field == UnitField::Body {
                     f.cosine_body = f.cosine_body.max(cosine);
                     let bigrams = generation.tokens.overlap(&query_tokens, unit, Channel::Bigrams).of_query;
@@ -199,8 +199,8 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
             let unit_length = generation.tokens.length(nearest_unit, Channel::Chars) as f32;
             f.long = ((unit_length - SHORT_CHARS) / (LONG_CHARS - SHORT_CHARS)).clamp(0.0, 1.0);
             f.length_ratio = ratio(query_length.min(unit_length), query_length.max(unit_length));
-            for unit in target.negatives.clone() {
-                f.negative = f.negative.max(generation.vectors.cosine(vector, unit) - f.cosine);
+            for cosine in generation.vectors.cosines(vector, target.negatives.clone()) {
+                f.negative = f.negative.max(cosine - f.cosine);
             }
             f.in_question = f32::from(generation.units[nearest_unit as usize].field == UnitField::Question);
             match generation.entries[target.entry as usize].kind() {

@@ -128,6 +128,6 @@ pub(super) fn expand(generation: &Generation, tokens: &Tokens) -> Vec<Expansion>
 
 /// True if the unit may be found; negative phrasings never may.
 fn is_allowed(generation: &Generation, allowed: Option<&Allowed>, unit: u32) -> bool {
-    let entry = |unit: u32| generation.targets[generation.units[unit as usize].target as usize].entry;
-    (unit as usize) < generation.searchable && allowed.is_none_or(|allowed| allowed.entries[entry(unit) as usize])
+    let entry = |unit: u32| generation.owners[unit as usize] as usize;
+    (unit as usize) < generation.searchable && allowed.is_none_or(|allowed| allowed.entries[entry(unit)])
 }

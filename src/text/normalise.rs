@@ -29,12 +29,37 @@ pub fn is_cjk(c: char) -> bool {
 
 /// Normalises `text`. Idempotent: normalising twice gives the same as once.
 pub fn normalise(text: &str) -> String {
-    let plain: String = text.nfkc().flat_map(fold).collect();
+    let plain: String = text.chars().map(plainly).collect::<Option<_>>().unwrap_or_else(|| text.nfkc().flat_map(fold).collect());
+    let simplified = if is_simplified(&plain) { plain } else { to_simplified(plain) };
     let mut squeezer = Squeezer::default();
-    to_simplified(plain).chars().for_each(|c| {
+    simplified.chars().for_each(|c| {
         squeezer.push(c);
     });
     squeezer.finish()
+}
+
+/// What NFKC and [`fold`] make of one of the characters that nearly all texts consist of, and that no other of them combines with.
+/// To look at each is quicker than to be ready for all there are.
+fn plainly(c: char) -> Option<char> {
+    /// From full width to ASCII.
+    const NARROWER: u32 = 0xFEE0;
+    let ascii = match c {
+        '\u{4E00}'..='\u{9FFF}' | '、' | '。' | '《' | '》' | '【' | '】' | '“' | '”' | '‘' | '’' | '—' => {
+            return Some(c);
+        }
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - NARROWER)?,
+        _ if c.is_ascii() => c,
+        _ => return None,
+    };
+    Some(if is_blank_like(ascii) { ' ' } else { ascii.to_ascii_lowercase() })
+}
+
+/// True if `text` is certain to be without traditional characters: each character stays what it is when it stands alone, and none
+/// is one that other characters around it change.
+fn is_simplified(text: &str) -> bool {
+    /// Characters that OpenCC leaves alone but replaces in some phrases of characters that it leaves alone: 回覆, 沈默, 明瞭.
+    const BY_NEIGHBOURS: [char; 6] = ['沈', '牴', '瞭', '藉', '衹', '覆'];
+    text.chars().all(|c| !is_cjk(c) || simplified_alone(c) == Some(c) && !BY_NEIGHBOURS.contains(&c))
 }
 
 /// Converts traditional characters until nothing changes: a few (薴 → 苧 → 苎) take two steps, and one step would make two
@@ -86,12 +111,14 @@ pub fn normalise_with_map(text: &str) -> Normalised {
     let mut squeezer = Squeezer::default();
     let mut origin = Vec::new();
     for (index, original) in text.chars().enumerate() {
-        for c in original.nfkc().flat_map(fold) {
-            let mut push = |c| {
-                if squeezer.push(c) {
-                    origin.push(index as u32);
-                }
-            };
+        let mut push = |c| {
+            if squeezer.push(c) {
+                origin.push(index as u32);
+            }
+        };
+        let plain = plainly(original);
+        let others = plain.is_none().then(|| original.nfkc().flat_map(fold));
+        for c in plain.into_iter().chain(others.into_iter().flatten()) {
             match simplified_alone(c) {
                 Some(simplified) => push(simplified),
                 None => to_simplified(c.to_string()).chars().for_each(&mut push),
