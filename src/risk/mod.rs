@@ -322,8 +322,10 @@ fn without(generation: &Generation, message: &str, sentence: &Sentence, harmless
 
 fn compare(generation: &Generation, rules: &[&Target], span: Span, vector: Vec<f32>) -> Sentence {
     let nearest = |target: &Target| {
-        let examples = target.units.clone().filter(|unit| generation.units[*unit as usize].field == UnitField::Similar);
-        examples.map(|unit| generation.vectors.cosine(&vector, unit)).fold(0.0, f32::max)
+        let cosines = generation.vectors.cosines(&vector, target.units.clone());
+        let examples = target.units.clone().zip(cosines);
+        let examples = examples.filter(|(unit, _)| generation.units[*unit as usize].field == UnitField::Similar);
+        examples.map(|(_, cosine)| cosine).fold(0.0, f32::max)
     };
     let mut by_rule: Vec<(u32, f32)> = rules.iter().map(|target| (target.entry, nearest(target))).collect();
     by_rule.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
