@@ -12,7 +12,7 @@ use yingda::risk::{MatchedBy, RiskAssessment, Thresholds, assess, assess_with};
 use yingda::service::{CheckRequest, Message, Role, Service, SuggestRequest, load_model};
 
 use crate::support::corpora::SMALL_FAQ;
-use crate::support::{TempCorpus, model};
+use crate::support::{TempCorpus, model, yingda};
 
 const LEVEL_1: &str = include_str!("data/risk-level1.tsv");
 const LEVEL_2_3: &str = include_str!("data/risk-level23.tsv");
@@ -240,5 +240,20 @@ entries:
         let found = assess(&generation, &[message]).expect(message);
         assert_eq!(found.level.is_some(), raised, "{message}: {}", shown(&found));
         assert!(found.rules.iter().all(|rule| rule.matched_by == MatchedBy::Meaning), "{message}: {}", shown(&found));
+    }
+}
+
+#[test]
+fn what_comes_near_level_1_is_left_to_a_person_although_nothing_is_raised() {
+    let faq = "kind: faq\nentries:\n  - id: battery-swollen\n    question: 电池鼓包冒烟了怎么处理\n    answers:\n      - text: 您好，请马上停止使用。\n";
+    let risk = "kind: risk\nentries:\n  - id: risk-battery\n    title: 电池起火\n    level: 1\n    deadline_minutes: 30\n    team: 安全组\n    triggers:\n      examples: [电池鼓包冒烟了怎么处理呀]\n    reply: 您好，请先离开现场。\n";
+    for (files, decision) in [(vec![("faq/a.yaml", faq)], "answer"), (vec![("faq/a.yaml", faq), ("risk/b.yaml", risk)], "suggest")]
+    {
+        let corpus = TempCorpus::of(files);
+        corpus.publish();
+        let asked = ["suggest", "电池鼓包冒烟了怎么处理", "--format", "json"];
+        let reply = yingda(asked).corpus(corpus.path()).data(corpus.data()).run().json();
+        assert_eq!(reply["decision"], decision, "{reply}");
+        assert!(reply["risk"]["level"].is_null(), "{reply}");
     }
 }
