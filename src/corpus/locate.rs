@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::manual::front_matter;
 use super::yaml::{self, Node, Value};
-use super::{Corpus, Problem, SourceFile};
+use super::{Corpus, Kind, Problem, SourceFile};
 
 /// Moves each problem from the line on which its entry begins to that of its field.
 pub(super) fn refine(files: &[SourceFile], problems: &mut [Problem]) {
@@ -60,7 +60,8 @@ fn line_of(entry: &Node, field: &str) -> Option<usize> {
 /// Ids that stand in files from which no entry could be read.
 pub(super) fn hidden_ids(files: &[SourceFile], corpus: &Corpus) -> BTreeSet<String> {
     let read: BTreeSet<&str> = corpus.entries.iter().map(|entry| entry.source.file.as_str()).collect();
-    let hidden = files.iter().filter(|file| !read.contains(file.path.as_str()));
+    let holds_entries = |path: &str| Kind::NAMES.iter().any(|kind| path.split_once('/').is_some_and(|(folder, _)| folder == *kind));
+    let hidden = files.iter().filter(|file| holds_entries(&file.path) && !read.contains(file.path.as_str()));
     hidden
         .flat_map(|file| {
             // Ids are plain letters in every encoding; UTF-16 puts a zero byte beside each.

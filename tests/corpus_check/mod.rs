@@ -118,13 +118,15 @@ fn entries_of_a_file_that_cannot_be_read_are_not_called_missing() {
     let unreadable = b"kind: faq\nentries:\n  - id: invoice-how\n    question: \xCD\xCB\xBF\xEE\n";
     let corpus = TempCorpus::small();
     corpus.write("faq/gbk.yaml", unreadable);
-    corpus.write("faq/other.yaml", faq("    related: [invoice-how, refund-tine]\n"));
+    // The id of a check is no entry's.
+    corpus.write("check/vague.yaml", fs::read("corpus/check/vague.yaml").expect("the starter corpus"));
+    corpus.write("faq/other.yaml", faq("    related: [invoice-how, vague-guess]\n"));
     corpus.write("golden/faq.tsv", "怎么开票\tinvoice-how\n");
     let problems = corpus.load().problems;
     let found: Vec<(&str, usize, &str)> =
         problems.iter().map(|problem| (problem.file.as_str(), problem.line, problem.field.as_str())).collect();
     assert_eq!(found, [("faq/gbk.yaml", 4, "-"), ("faq/other.yaml", 5, "related")], "{problems:#?}");
-    assert!(problems[1].what.contains("refund-tine"), "{problems:#?}");
+    assert!(problems[1].what.contains("vague-guess"), "{problems:#?}");
 }
 
 #[test]
