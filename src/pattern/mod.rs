@@ -9,6 +9,7 @@ mod reading;
 mod rulebook;
 mod set;
 mod syntax;
+mod words;
 
 pub use reading::{Evasions, Gap, Reading, Unit};
 pub use rulebook::{RuleHits, Rulebook};

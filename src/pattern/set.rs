@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::words::key;
 use super::{Pattern, Reading};
 
 /// Patterns with a number each, for finding all of them in one go.
@@ -39,7 +40,7 @@ impl PatternSet {
     /// Adds a pattern and returns its number.
     pub fn push(&mut self, pattern: Pattern) -> u32 {
         let number = self.patterns.len() as u32;
-        let mut keys: Vec<u32> = pattern.first_units().iter().map(|unit| key(unit.char, unit.sound)).collect();
+        let mut keys: Vec<u32> = pattern.first_units().iter().map(key).collect();
         keys.sort_unstable();
         keys.dedup();
         for key in keys {
@@ -65,7 +66,7 @@ impl PatternSet {
         let mut hits = Vec::new();
         let mut next: HashMap<u32, usize> = HashMap::new();
         for (first, unit) in units.iter().enumerate() {
-            let Some(candidates) = self.by_first.get(&key(unit.char, unit.sound)) else { continue };
+            let Some(candidates) = self.by_first.get(&key(unit)) else { continue };
             for &number in candidates {
                 if next.get(&number).is_some_and(|next| first < *next) {
                     continue;
@@ -79,11 +80,6 @@ impl PatternSet {
         }
         hits
     }
-}
-
-/// Characters that may stand for one another share a key.
-fn key(char: char, sound: u32) -> u32 {
-    if sound == 0 { 1 << 31 | char as u32 } else { sound }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Reading;
 use super::reading::{Gap, Unit, continues_word};
+use super::words::Words;
 
 /// Named lists of alternatives.
 pub type Groups = BTreeMap<String, Vec<String>>;
@@ -26,8 +27,8 @@ pub struct Pattern {
 
 #[derive(Debug, Clone)]
 enum Part {
-    /// One of these, longest first.
-    Words { words: Vec<Vec<Unit>>, optional: bool },
+    /// One of these.
+    Words { words: Words, optional: bool },
     /// Up to so many other characters of the same sentence.
     Gap(usize),
 }
@@ -56,12 +57,11 @@ impl Pattern {
                         let group = groups.get(inner).ok_or_else(|| format!("names the group <{inner}>, which is not defined"))?;
                         group.iter().map(String::as_str).collect()
                     };
-                    let mut words: Vec<Vec<Unit>> = names.iter().map(|name| Reading::plain(name).units).collect();
+                    let words: Vec<Vec<Unit>> = names.iter().map(|name| Reading::plain(name).units).collect();
                     if words.is_empty() || words.iter().any(Vec::is_empty) {
                         return Err(format!("has an empty alternative in {first}{inner}{close}"));
                     }
-                    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-                    parts.push(Part::Words { words, optional });
+                    parts.push(Part::Words { words: Words::new(words), optional });
                 }
                 '…' => {
                     rest = rest.trim_start_matches('…');
@@ -78,7 +78,7 @@ impl Pattern {
                     let end = rest.find(['(', '<', '…', ')', '>', '|', '?']).unwrap_or(rest.len());
                     let units = Reading::plain(&rest[..end]).units;
                     if !units.is_empty() {
-                        parts.push(Part::Words { words: vec![units], optional: false });
+                        parts.push(Part::Words { words: Words::new(vec![units]), optional: false });
                     }
                     rest = &rest[end..];
                 }
@@ -104,7 +104,7 @@ impl Pattern {
         let mut out = Vec::new();
         for part in &self.parts {
             let Part::Words { words, optional } = part else { continue };
-            out.extend(words.iter().filter_map(|word| word.first().copied()));
+            out.extend(words.first_units());
             if !optional {
                 break;
             }
@@ -145,7 +145,7 @@ impl Walk<'_> {
         if !loose && self.units.get(at).is_none_or(|unit| unit.gap > Gap::Soft) {
             return None;
         }
-        words.iter().find_map(|word| {
+        words.starting_like(self.units.get(at)?).find_map(|word| {
             let heard = match_word(word, self.units, at, self.pattern.heard)?;
             let (end, later) = self.step(part + 1, at + word.len(), false)?;
             Some((end, heard || later))

@@ -2,8 +2,10 @@
 //! already given, and two questions side by side.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Service;
+use super::abreast::both;
 use super::conversation::Conversation;
 use crate::corpus::{Date, Kind, PaymentMethod};
 use crate::dialogue::{Mentions, Question, payment_label};
@@ -38,7 +40,7 @@ pub(super) struct Finder<'a> {
     filters: Filters,
     day: Date,
     payment: Option<PaymentMethod>,
-    understood: HashMap<String, Understood>,
+    understood: Mutex<HashMap<String, Arc<Understood>>>,
 }
 
 impl<'a> Finder<'a> {
@@ -49,32 +51,39 @@ impl<'a> Finder<'a> {
             ..Filters::default()
         };
         let payment = conversation.context.order.as_ref().and_then(|order| order.payment_method);
-        Finder { service, generation, filters, day, payment, understood: HashMap::new() }
+        Finder { service, generation, filters, day, payment, understood: Mutex::default() }
     }
 
     /// Searches for `text` among `kinds`.
-    pub fn search(&mut self, text: &str, kinds: &[Kind], top_k: usize) -> Result<Vec<Hit>> {
-        if !self.understood.contains_key(text) {
-            self.understood.insert(text.to_owned(), query::understand(self.generation, text)?);
-        }
+    pub fn search(&self, text: &str, kinds: &[Kind], top_k: usize) -> Result<Vec<Hit>> {
+        let understood = self.understand(text)?;
         let filters = Filters { kinds: kinds.to_vec(), ..self.filters.clone() };
         let query = Query { filters, ..Query::new(text, top_k, self.day) };
-        let understood = &self.understood[text];
-        Ok(query::search_understood(self.generation, &self.service.ranker, understood, &query)?.hits)
+        Ok(query::search_understood(self.generation, &self.service.ranker, &understood, &query)?.hits)
     }
 
-    /// Candidates for the questions of a conversation; `whole` is all of its text.
-    pub fn find(&mut self, questions: &[Question], whole: &str, top_k: usize, floor: f32) -> Result<Candidates> {
+    fn understand(&self, text: &str) -> Result<Arc<Understood>> {
+        let known = || self.understood.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(understood) = known().get(text) {
+            return Ok(Arc::clone(understood));
+        }
+        // Not while holding the lock: another search may be about another text.
+        let understood = Arc::new(query::understand(self.generation, text)?);
+        known().insert(text.to_owned(), Arc::clone(&understood));
+        Ok(understood)
+    }
+
+    /// Candidates for the questions of a conversation; `whole` is all of its text. With `apart` on more than one core.
+    pub fn find(&self, questions: &[Question], whole: &str, top_k: usize, floor: f32, apart: bool) -> Result<Candidates> {
         let depth = (top_k + LOOK_AHEAD).min(query::MAX_TOP_K);
         if let [only] = questions {
             let (question, hits) = self.one(only, depth)?;
             return Ok(self.alone(question, hits));
         }
-        let together = self.search(whole, ANSWERING_KINDS, depth)?;
-        let mut parts: Vec<(String, Vec<Hit>)> = Vec::new();
-        for question in questions {
-            parts.push(self.one(question, depth)?);
-        }
+        let together = || self.search(whole, ANSWERING_KINDS, depth);
+        let each = || questions.iter().map(|question| self.one(question, depth)).collect::<Result<Vec<_>>>();
+        let (together, parts) = both(apart, together, each);
+        let (together, parts) = (together?, parts?);
         let mut firsts: Vec<&Hit> = Vec::new();
         for (_, hits) in &parts {
             if let Some(hit) = hits.first().filter(|hit| hit.confidence >= floor)
@@ -108,7 +117,7 @@ impl<'a> Finder<'a> {
     }
 
     /// Candidates for a single question that was completed from what was said before.
-    pub fn in_context(&mut self, text: &str, top_k: usize) -> Result<Candidates> {
+    pub fn in_context(&self, text: &str, top_k: usize) -> Result<Candidates> {
         let mut hits = self.search(text, ANSWERING_KINDS, (top_k + LOOK_AHEAD).min(query::MAX_TOP_K))?;
         self.prefer_told(text, &mut hits);
         Ok(self.alone(text.to_owned(), hits))
@@ -124,7 +133,7 @@ impl<'a> Finder<'a> {
     }
 
     /// The reading of one question that is more certain, and its results.
-    fn one(&mut self, question: &Question, depth: usize) -> Result<(String, Vec<Hit>)> {
+    fn one(&self, question: &Question, depth: usize) -> Result<(String, Vec<Hit>)> {
         let mut text = question.text.clone();
         let mut hits = self.search(&text, ANSWERING_KINDS, depth)?;
         if let Some(previous) = &question.follows {

@@ -1,6 +1,7 @@
 //! The application: what each endpoint and each command does, in one place, so that `POST /v1/search` and `yingda search
 //! --format json` give the same answer. It knows requests as data; it knows neither HTTP nor terminals.
 
+mod abreast;
 mod analyze;
 mod answer;
 mod check;

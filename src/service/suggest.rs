@@ -1,5 +1,6 @@
 //! `POST /v1/suggest` and `yingda suggest`: from a conversation to replies an agent can send.
 
+use super::abreast::both;
 use super::conversation::{self, Conversation};
 use super::decide::{Limits, RIVALS, Verdict, decide};
 use super::find::{Candidates, Finder};
@@ -29,6 +30,8 @@ const SCRIPTS: usize = 3;
 const SCRIPT_FLOOR: f32 = 0.2;
 /// Options of one suggestion.
 const MAX_OPTIONS: usize = 3;
+/// Characters from which on a message is worked off on two cores; for less, starting a thread takes longer than it saves.
+const LONG_MESSAGE: usize = 16;
 /// Entries offered for the next need.
 const MAX_RELATED: usize = 3;
 
@@ -105,15 +108,23 @@ impl Service {
             return Err(Error::InvalidRequest(what));
         }
         let conversation = conversation::read(&request.messages, &request.context, generation)?;
-        let assessment = guard::assess(generation, &request.messages)?;
-        let day = self.day(request.as_of);
         let config = &self.config.decision;
-        let mut finder = Finder::new(self, generation, &conversation, day);
+        let finder = Finder::new(self, generation, &conversation, self.day(request.as_of));
         let reading = &conversation.reading;
-        let mut found = match reading.questions.as_slice() {
-            [] => Candidates { question: reading.text.clone(), hits: Vec::new(), answers: 1, confidence: 0.0, answerable: 0.0 },
-            questions => finder.find(questions, &reading.text, top_k, config.suggest_confidence)?,
+        let templates_for = |question: &str| finder.search(question, &[Kind::Script], SCRIPTS);
+        // A single question is most often searched for as it stands, and then its templates need not wait for its answers.
+        let likely = match reading.questions.as_slice() {
+            [only] if scripts && !only.text.trim().is_empty() => Some(only.text.as_str()),
+            _ => None,
         };
+        let beside = || (guard::assess(generation, &request.messages), likely.map(templates_for));
+        let apart = reading.questions.len() > 1 || reading.text.chars().count() >= LONG_MESSAGE;
+        let find = || match reading.questions.as_slice() {
+            [] => Ok(Candidates { question: reading.text.clone(), hits: Vec::new(), answers: 1, confidence: 0.0, answerable: 0.0 }),
+            questions => finder.find(questions, &reading.text, top_k, config.suggest_confidence, apart),
+        };
+        let ((assessment, ahead), found) = both(apart, beside, find);
+        let (assessment, mut found) = (assessment?, found?);
         let limits = Limits {
             answer: self.ranker.threshold(config.answer_precision),
             answerable: self.ranker.answerable_from(config.answerable_share),
@@ -133,11 +144,12 @@ impl Service {
                 (found, verdict) = (again, second);
             }
         }
-        let mut templates = Vec::new();
-        if scripts && !found.question.trim().is_empty() {
-            templates = finder.search(&found.question, &[Kind::Script], SCRIPTS)?;
-            templates.retain(|hit| hit.score >= SCRIPT_FLOOR);
-        }
+        let mut templates = match ahead {
+            Some(ahead) if likely == Some(found.question.as_str()) => ahead?,
+            _ if scripts && !found.question.trim().is_empty() => templates_for(&found.question)?,
+            _ => Vec::new(),
+        };
+        templates.retain(|hit| hit.score >= SCRIPT_FLOOR);
         // The customer's words stay out of the log: they may hold names, numbers and addresses.
         tracing::debug!(
             request_id,
