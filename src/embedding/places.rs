@@ -21,6 +21,8 @@ pub struct Agreement {
     pub of_second: f32,
     /// How well the worst met place of weight of the first text is met.
     pub least: f32,
+    /// The same as `of_first`, but by weights that were given.
+    pub weighted: f32,
 }
 
 impl Places {
@@ -42,8 +44,8 @@ impl Places {
         self.weights.is_empty()
     }
 
-    /// Compares this text with `other`; nothing agrees with an empty text.
-    pub fn agreement(&self, other: &Places) -> Agreement {
+    /// Compares this text with `other`; nothing agrees with an empty text. `given` are weights of this text's places, one for each.
+    pub fn agreement(&self, other: &Places, given: &[f32]) -> Agreement {
         if self.is_empty() || other.is_empty() || self.width != other.width {
             return Agreement::default();
         }
@@ -62,7 +64,9 @@ impl Places {
         let their_sum: f32 = met.iter().zip(&other.weights).map(|(met, weight)| met * weight).sum();
         let their_total: f32 = other.weights.iter().sum();
         let share = |sum: f32, total: f32| if total > 0.0 { sum / total } else { 0.0 };
-        Agreement { of_first: share(sum, total), of_second: share(their_sum, their_total), least }
+        let weighted: f32 = given.iter().zip(&nearest).map(|(weight, nearest)| weight * nearest).sum();
+        let weighted = share(weighted, given.iter().sum());
+        Agreement { of_first: share(sum, total), of_second: share(their_sum, their_total), least, weighted }
     }
 }
 

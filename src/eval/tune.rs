@@ -20,30 +20,20 @@ const WIDTH: usize = FEATURES.len();
 const CONFIDENCE_FEATURES: &[&str] = &[
     "cosine",
     "cosine_mean3",
-    "chars_of_query",
-    "chars_of_unit",
-    "bigrams_of_query",
-    "bigrams_of_unit",
-    "words_of_query",
-    "words_of_unit",
-    "bm25_rank",
-    "cosine_rank",
-    "cosine_lead",
-    "cosine_z",
-    "bm25_lead",
-    "rare_missing",
     "cosine_body",
     "aligned",
     "aligned_of_unit",
-    "aligned_least",
     "aligned_body",
+    "bigrams_of_query",
     "body_bigrams_of_query",
-    "exact",
+    "rare_missing",
     "length_ratio",
     "long",
     "negative",
     "is_manual",
 ];
+/// Features whose lead over the best rival the confidence is built on as well: what the first result has and the next one lacks.
+const LEADS: &[&str] = &["cosine", "aligned", "bm25", "bigrams_of_query", "chars_of_query", "aligned_of_unit", "aligned_least"];
 /// Precisions for which thresholds are kept.
 const PRECISIONS: &[f32] = &[0.50, 0.60, 0.70, 0.80, 0.85, 0.90, 0.925, 0.95, 0.965, 0.98, 0.99];
 /// Shares of the questions with an answer for which the probability that keeps them is noted.
@@ -252,6 +242,7 @@ struct First {
     candidate: usize,
     margin: f32,
     features: Features,
+    rival: Features,
     right: bool,
     halved: bool,
     weight: f32,
@@ -260,12 +251,14 @@ struct First {
 fn first(weights: &[f32; WIDTH], example: &Example) -> Option<First> {
     let scores: Vec<f32> = example.candidates.iter().map(|f| dot(weights, f)).collect();
     let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)))?;
-    let rival =
-        (0..scores.len()).filter(|&at| example.entries[at] != example.entries[best]).map(|at| scores[at]).max_by(f32::total_cmp);
+    let rival = (0..scores.len())
+        .filter(|&at| example.entries[at] != example.entries[best])
+        .max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)));
     Some(First {
         candidate: best,
-        margin: margin(scores[best], rival),
+        margin: margin(scores[best], rival.map(|at| scores[at])),
         features: example.candidates[best],
+        rival: rival.map(|at| example.candidates[at]).unwrap_or_default(),
         right: example.right[best],
         halved: example.halved,
         weight: example.weight,
@@ -273,15 +266,19 @@ fn first(weights: &[f32; WIDTH], example: &Example) -> Option<First> {
 }
 
 fn calibrate(firsts: &[First]) -> Calibration {
-    const TERMS: usize = CONFIDENCE_FEATURES.len() + 2;
-    let positions: Vec<usize> =
-        CONFIDENCE_FEATURES.iter().filter_map(|name| FEATURES.iter().position(|feature| feature == name)).collect();
+    const OWN: usize = CONFIDENCE_FEATURES.len() + 2;
+    const TERMS: usize = OWN + LEADS.len();
+    let positions = |names: &[&str]| -> Vec<usize> {
+        names.iter().filter_map(|name| FEATURES.iter().position(|feature| feature == name)).collect()
+    };
+    let (own, ahead) = (positions(CONFIDENCE_FEATURES), positions(LEADS));
     let terms = |f: &First| -> [f32; TERMS] {
-        let values = f.features.values();
+        let (values, rival) = (f.features.values(), f.rival.values());
         std::array::from_fn(|at| match at {
             0 => 1.0,
             1 => f.margin,
-            _ => values[positions[at - 2]],
+            _ if at < OWN => values[own[at - 2]],
+            _ => values[ahead[at - OWN]] - rival[ahead[at - OWN]],
         })
     };
     let total: f32 = firsts.iter().map(|f| f.weight).sum();
@@ -299,9 +296,11 @@ fn calibrate(firsts: &[First]) -> Calibration {
     });
     let mut calibration = Calibration::default();
     (calibration.bias, calibration.margin) = (round(weights[0]), round(weights[1]));
-    for (name, weight) in CONFIDENCE_FEATURES.iter().zip(&weights[2..]) {
-        calibration.weights.insert((*name).to_owned(), round(*weight));
-    }
+    let named = |names: &[&str], weights: &[f32]| -> BTreeMap<String, f32> {
+        names.iter().zip(weights).map(|(name, weight)| ((*name).to_owned(), round(*weight))).collect()
+    };
+    calibration.weights = named(CONFIDENCE_FEATURES, &weights[2..OWN]);
+    calibration.leads = named(LEADS, &weights[OWN..]);
     let scored = |halved: bool| -> Vec<(f32, bool, f32)> {
         let chosen = firsts.iter().filter(|f| f.halved == halved);
         chosen

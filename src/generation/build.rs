@@ -8,6 +8,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::crowding;
 use super::manifest::{self, Counts, FileInfo, Manifest, ModelInfo};
 use super::publish::{DataFolder, files_below};
 use super::units::{Unit, UnitField, UnitIndex};
@@ -21,6 +22,7 @@ pub(super) const CONTENT_FILE: &str = "content.json";
 pub(super) const WORDS_FILE: &str = "words.json";
 pub(super) const TOKENS_FILE: &str = "tokens.safetensors";
 pub(super) const VECTORS_FILE: &str = "vectors.safetensors";
+pub(super) const CROWDING_FILE: &str = "crowding.safetensors";
 pub(super) const LEXICAL_FOLDER: &str = "lexical";
 /// Texts analysed at a time.
 const ANALYSE_STEP: usize = 1_024;
@@ -99,7 +101,9 @@ pub fn build(
     let analyzer = Analyzer::new(corpus.dictionaries.clone());
     write_words(&staging, corpus, &index, &analyzer, progress)?;
     drop(analyzer);
-    write_vectors(&staging, &index.units, embedder, progress)?;
+    let vectors = write_vectors(&staging, &index.units, embedder, progress)?;
+    crowding::save(&staging.join(CROWDING_FILE), &crowding::crowding(&corpus.entries, &index, &vectors))?;
+    drop(vectors);
     write_content(&staging, corpus)?;
 
     let id = format!("g{:06}-{}", data.next_number()?, &corpus.hash[..8]);
@@ -137,7 +141,7 @@ fn write_words(staging: &Path, corpus: &Corpus, index: &UnitIndex, analyzer: &An
         progress("analysing", step * ANALYSE_STEP, index.units.len());
         let analysed: Vec<Tokens> = part.par_iter().map(|unit| analyzer.analyze(&unit.text)).collect();
         for (number, (unit, tokens)) in (step * ANALYSE_STEP..).zip(part.iter().zip(&analysed)) {
-            store.push(tokens);
+            store.push(tokens, unit.field.is_phrase());
             if number < index.searchable {
                 add_to(&mut lexical, corpus, index, number, tokens, analyzer)?;
                 if unit.field.is_phrase() {
@@ -182,7 +186,7 @@ fn count_words(tokens: &Tokens, counts: &mut BTreeMap<String, u32>) {
     }
 }
 
-fn write_vectors(staging: &Path, units: &[Unit], embedder: &dyn Embedder, progress: Progress) -> Result<()> {
+fn write_vectors(staging: &Path, units: &[Unit], embedder: &dyn Embedder, progress: Progress) -> Result<VectorStore> {
     let mut store = VectorStore::new(embedder.dimensions());
     for (step, part) in units.chunks(EMBED_STEP).enumerate() {
         progress("embedding", step * EMBED_STEP, units.len());
@@ -190,7 +194,8 @@ fn write_vectors(staging: &Path, units: &[Unit], embedder: &dyn Embedder, progre
         embedder.embed(&texts, Role::Document)?.iter().for_each(|vector| store.push(vector));
     }
     progress("embedding", units.len(), units.len());
-    store.save(&staging.join(VECTORS_FILE))
+    store.save(&staging.join(VECTORS_FILE))?;
+    Ok(store)
 }
 
 fn write_content(staging: &Path, corpus: &Corpus) -> Result<()> {

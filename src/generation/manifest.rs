@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 
 /// Changes whenever the files of a generation are laid out differently.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 /// The manifest's file name.
 pub(super) const FILE: &str = "manifest.json";
 

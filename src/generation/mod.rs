@@ -3,6 +3,7 @@
 //! takes one generation at the top and passes it down, so a publish in mid-request mixes nothing.
 
 mod build;
+mod crowding;
 mod live;
 mod manifest;
 mod open;

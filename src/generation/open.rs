@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::build::{CONTENT_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_FILE, WORDS_FILE};
+use super::build::{CONTENT_FILE, CROWDING_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_FILE, WORDS_FILE};
+use super::crowding;
 use super::manifest::Manifest;
 use super::publish::DataFolder;
 use super::units::{Target, Unit, UnitField, UnitIndex};
@@ -58,6 +59,10 @@ pub struct Generation {
     pub vectors: VectorStore,
     /// Mean cosine of unlike texts: what any two texts of this corpus have in common by this model.
     pub background: f32,
+    /// How crowded the surroundings of each target's phrasings are, from 0 to 1; all 0 where that was not measured.
+    pub crowding: Vec<f32>,
+    /// For each target the length of the mean of its phrasings' vectors, from 0 to 1: 1 if all are alike.
+    pub centres: Vec<f32>,
     /// The model that made the vectors.
     pub embedder: Arc<dyn Embedder>,
     /// Checks for drafts.
@@ -116,8 +121,9 @@ impl Generation {
             rayon::join(|| TokenStore::load(&folder.join(TOKENS_FILE)), || VectorStore::load(&folder.join(VECTORS_FILE)));
         let (tokens, vectors) = (tokens?, vectors?);
         let lexical = LexicalIndex::open(&folder.join(LEXICAL_FOLDER))?;
-        let rows = (tokens.len(), vectors.len(), lexical.len());
-        if rows != (index.units.len(), index.units.len(), index.searchable) {
+        let crowding = crowding::load(&folder.join(CROWDING_FILE))?;
+        let rows = (tokens.len(), vectors.len(), lexical.len(), crowding.len());
+        if rows != (index.units.len(), index.units.len(), index.searchable, index.targets.len()) {
             return Err(damaged(format!("its parts do not fit together: {rows:?} rows for {} units", index.units.len())));
         }
         let by_id = entries.iter().enumerate().map(|(number, entry)| (entry.id.clone(), number as u32)).collect();
@@ -125,6 +131,7 @@ impl Generation {
         let screening = content.screening.into_owned();
         let risk_words = risk_words(&entries, &screening)?;
         let background = background(&index, &vectors);
+        let centres = index.targets.iter().map(|target| centre_length(&index.units, target, &vectors)).collect();
         let analyzer = Analyzer::new(content.dictionaries.into_owned());
         let products = products(&entries, &analyzer);
         Ok(Generation {
@@ -142,6 +149,8 @@ impl Generation {
             tokens,
             vectors,
             background,
+            crowding,
+            centres,
             embedder,
             checker: Checker::new(&screening)?,
             risk_words,
@@ -179,6 +188,17 @@ fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, id: &str, name: &str
     let path = folder.join(name);
     let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
     serde_json::from_slice(&bytes).map_err(|error| Error::generation(id, format!("{name} cannot be read: {error}")))
+}
+
+/// The length of the mean of the vectors of `target`'s phrasings.
+fn centre_length(units: &[Unit], target: &Target, vectors: &VectorStore) -> f32 {
+    let mut sum = vec![0.0_f32; vectors.dimensions()];
+    let mut count = 0.0_f32;
+    for unit in target.units.clone().filter(|unit| units[*unit as usize].field.is_phrase()) {
+        sum.iter_mut().zip(vectors.row(unit)).for_each(|(sum, value)| *sum += value);
+        count += 1.0;
+    }
+    sum.iter().map(|value| value * value).sum::<f32>().sqrt() / count.max(1.0)
 }
 
 /// Mean cosine of pairs of phrasings of different entries, spread evenly over the corpus; drawn towards 0 where there are few.

@@ -8,4 +8,4 @@ mod peaks;
 mod tokens;
 
 pub use index::{LexicalBuilder, LexicalIndex, LexicalQuery, Part};
-pub use tokens::{Channel, Overlap, QueryTokens, TokenStore};
+pub use tokens::{Channel, Overlap, QueryTokens, SHORT_CHARS, TokenStore};

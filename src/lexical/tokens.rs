@@ -20,6 +20,13 @@ pub enum Channel {
     Bigrams = 2,
 }
 
+/// A phrasing of more characters is a passage, whose pairs are kept in their order as well.
+pub const SHORT_CHARS: usize = 20;
+/// Neighbouring pairs that make a stretch.
+const STRETCH: usize = 25;
+/// Name of the lists in order.
+const ORDERED: &str = "bigrams_in_order";
+
 const CHANNELS: [&str; 3] = ["words", "chars", "bigrams"];
 
 /// How two texts overlap in one channel; all values lie between 0 and 1.
@@ -38,7 +45,7 @@ fn token_id(token: &str) -> u32 {
     (hash ^ (hash >> 32)) as u32
 }
 
-/// Ragged lists of token numbers, each unit's list sorted.
+/// Ragged lists of token numbers, one for each unit; sorted where nothing else is said.
 #[derive(Default)]
 struct Ragged {
     ends: Vec<u32>,
@@ -52,8 +59,12 @@ struct Ragged {
 impl Ragged {
     fn push(&mut self, tokens: &[String]) {
         let start = self.ids.len();
-        self.ids.extend(tokens.iter().map(|token| token_id(token)));
+        self.push_in_order(tokens);
         self.ids[start..].sort_unstable();
+    }
+
+    fn push_in_order(&mut self, tokens: &[String]) {
+        self.ids.extend(tokens.iter().map(|token| token_id(token)));
         self.ends.push(self.ids.len() as u32);
     }
 
@@ -72,6 +83,8 @@ impl Ragged {
 #[derive(Default)]
 pub struct TokenStore {
     lists: [Ragged; 3],
+    /// The pairs of long phrasings as they stand in the text; empty for the rest.
+    ordered: Ragged,
     rarity: [HashMap<u32, f32>; 3],
     unknown: [f32; 3],
 }
@@ -103,8 +116,10 @@ impl Marks {
 }
 
 impl TokenStore {
-    /// Adds the next unit.
-    pub fn push(&mut self, tokens: &Tokens) {
+    /// Adds the next unit; `phrasing` if it is one.
+    pub fn push(&mut self, tokens: &Tokens, phrasing: bool) {
+        let passage = phrasing && tokens.chars.len() > SHORT_CHARS;
+        self.ordered.push_in_order(if passage { &tokens.bigrams } else { &[] });
         for (list, tokens) in self.lists.iter_mut().zip([&tokens.words, &tokens.chars, &tokens.bigrams]) {
             list.push(tokens);
         }
@@ -211,6 +226,44 @@ impl TokenStore {
         if rarest > 0.0 { missing / rarest } else { 0.0 }
     }
 
+    /// How much of the query stands close together in a long phrasing: the greatest share of the weight of the query's pairs that a
+    /// stretch of it has, from 0 to 1; 0 for a short one, which is one stretch.
+    pub fn closeness(&self, query: &QueryTokens, unit: u32) -> f32 {
+        let (asked, marks) = (&query.lists[Channel::Bigrams as usize], &query.marks[Channel::Bigrams as usize]);
+        // Where pairs of the query stand, and which.
+        let mut places: Vec<(usize, usize)> = Vec::new();
+        for (place, id) in self.ordered.get(unit).iter().enumerate().filter(|(_, id)| marks.may_have(**id)) {
+            let found = asked.partition_point(|(asked, _)| asked < id);
+            if asked.get(found).is_some_and(|(asked, _)| asked == id) {
+                places.push((place, found));
+            }
+        }
+        if places.is_empty() {
+            return 0.0;
+        }
+        let (mut counts, mut first) = (vec![0_u32; asked.len()], 0);
+        let (mut sum, mut best) = (0.0_f32, 0.0_f32);
+        for &(place, found) in &places {
+            counts[found] += 1;
+            if counts[found] == 1 {
+                sum += asked[found].1;
+            }
+            while places[first].0 + STRETCH < place {
+                let left = places[first].1;
+                counts[left] -= 1;
+                if counts[left] == 0 {
+                    sum -= asked[left].1;
+                }
+                first += 1;
+            }
+            best = best.max(sum);
+        }
+        // A pair that was asked twice is one pair.
+        let distinct = asked.iter().enumerate().filter(|(at, (id, _))| *at == 0 || asked[at - 1].0 != *id);
+        let total: f32 = distinct.map(|(_, (_, weight))| weight).sum();
+        if total > 0.0 { (best / total).min(1.0) } else { 0.0 }
+    }
+
     /// Number of tokens of a unit in one channel.
     pub fn length(&self, unit: u32, channel: Channel) -> usize {
         self.lists[channel as usize].get(unit).len()
@@ -221,6 +274,7 @@ impl TokenStore {
         let bytes: Vec<(String, Vec<u8>)> = CHANNELS
             .iter()
             .zip(&self.lists)
+            .chain([(&ORDERED, &self.ordered)])
             .flat_map(|(name, list)| {
                 let raw = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
                 [(format!("{name}.ends"), raw(&list.ends)), (format!("{name}.ids"), raw(&list.ids))]
@@ -251,14 +305,14 @@ impl TokenStore {
             Ok(view.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
         };
         let mut store = TokenStore::default();
-        for (name, list) in CHANNELS.iter().zip(&mut store.lists) {
+        for (name, list) in CHANNELS.iter().zip(&mut store.lists).chain([(&ORDERED, &mut store.ordered)]) {
             *list = Ragged { ends: read(format!("{name}.ends"))?, ids: read(format!("{name}.ids"))?, ..Ragged::default() };
             let ordered = list.ends.is_sorted() && list.ends.last().copied().unwrap_or(0) as usize == list.ids.len();
             if !ordered {
                 return Err(damaged("lists do not fit together"));
             }
         }
-        if store.lists.iter().any(|list| list.ends.len() != store.lists[0].ends.len()) {
+        if store.lists.iter().chain([&store.ordered]).any(|list| list.ends.len() != store.len()) {
             return Err(damaged("lists have different lengths"));
         }
         store.weigh();

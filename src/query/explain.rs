@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::{FEATURES, Hit, Ranker};
 
 /// How score and confidence of a hit came about: `ranking_score` is the sum of the contributions, `score` a logistic function of it;
-/// `log_odds` is `bias` plus `margin_contribution` plus the sum of the confidence contributions, and `confidence` its logistic.
+/// `log_odds` is `bias` plus `margin_contribution` plus the sum of the confidence and lead contributions, and `confidence` its
+/// logistic.
 /// A cross-encoder changes both afterwards.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
@@ -47,16 +48,22 @@ pub struct FeaturePart {
     pub confidence_weight: f32,
     /// Value times that weight.
     pub confidence_contribution: f32,
+    /// Value less that of the best rival.
+    pub lead: f32,
+    /// The weight of the lead in the log odds of the confidence.
+    pub lead_weight: f32,
+    /// Lead times that weight.
+    pub lead_contribution: f32,
 }
 
 /// Explains the hit at place `rank` (from 1) of a hybrid search.
 pub fn explain(ranker: &Ranker, hit: &Hit, rank: usize) -> Explanation {
-    let (weights, confidence_weights) = ranker.ordered();
+    let (weights, confidence_weights, lead_weights) = ranker.ordered();
     let features: Vec<FeaturePart> = FEATURES
         .iter()
-        .zip(hit.features.values())
-        .zip(weights.iter().zip(confidence_weights))
-        .map(|((name, value), (&weight, &confidence_weight))| FeaturePart {
+        .zip(hit.features.values().into_iter().zip(hit.rival.values()))
+        .zip(weights.iter().zip(confidence_weights).zip(lead_weights))
+        .map(|((name, (value, rival)), ((&weight, &confidence_weight), &lead_weight))| FeaturePart {
             name,
             value,
             weight,
@@ -64,13 +71,18 @@ pub fn explain(ranker: &Ranker, hit: &Hit, rank: usize) -> Explanation {
             contribution: value * weight + 0.0,
             confidence_weight,
             confidence_contribution: value * confidence_weight + 0.0,
+            lead: value - rival + 0.0,
+            lead_weight,
+            lead_contribution: (value - rival) * lead_weight + 0.0,
         })
         .collect();
     let (bias, margin_contribution) = (ranker.calibration.bias, ranker.calibration.margin * hit.margin);
     Explanation {
         rank,
         ranking_score: hit.ranking_score,
-        log_odds: bias + margin_contribution + features.iter().map(|part| part.confidence_contribution).sum::<f32>(),
+        log_odds: bias
+            + margin_contribution
+            + features.iter().map(|part| part.confidence_contribution + part.lead_contribution).sum::<f32>(),
         bias,
         margin: hit.margin,
         margin_contribution,

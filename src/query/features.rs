@@ -4,7 +4,7 @@ use super::retrieve::Candidate;
 use super::{Mode, Understood};
 use crate::corpus::Kind;
 use crate::generation::{Generation, UnitField};
-use crate::lexical::Channel;
+use crate::lexical::{Channel, SHORT_CHARS};
 
 /// Declares the features once: name and meaning.
 macro_rules! features {
@@ -34,11 +34,17 @@ features! {
     cosine_z,
     /// Mean cosine of the three nearest phrasings.
     cosine_mean3,
+    /// Cosine of the centre of an entry's phrasings less that of the nearest one; 0 where there is only one phrasing.
+    cosine_centre,
+    /// How near its phrasings are to those of other entries, whatever was asked.
+    crowding,
     /// Cosine of the nearest passage.
     cosine_body,
-    /// How well the places of the query are met by those of the best phrasing. Like the next three it is measured for the
-    /// candidates that come near; where the model knows no places, the cosine stands in.
+    /// How well the places of the query are met by those of the best phrasing. Like the next four it is measured for the candidates
+    /// that come near, and the others get the least of what was measured; where the model knows no places, the cosine stands in.
     aligned,
+    /// The same with each place weighing as much as its character is rare in the corpus.
+    aligned_rare,
     /// How well the places of that phrasing are met by those of the query.
     aligned_of_unit,
     /// How well the worst met place of weight of the query is met by that phrasing.
@@ -88,6 +94,8 @@ features! {
     bm25_long,
     /// `bigrams_of_query` times `long`.
     bigrams_long,
+    /// Greatest share of the query's bigrams in a stretch of the nearest phrasing, times `long`: words that stand together belong together.
+    bigrams_close_long,
     /// Length of the shorter of query and nearest phrasing over the longer.
     length_ratio,
     /// How much nearer the query is to a negative phrasing than to any of its own.
@@ -117,8 +125,6 @@ pub struct Judged {
 const ALIGNED: usize = 24;
 /// Candidates whose passages are.
 const ALIGNED_BODIES: usize = 6;
-/// Length up to which a phrasing is a question, in characters.
-const SHORT_CHARS: f32 = 20.0;
 /// Length from which it is a passage.
 const LONG_CHARS: f32 = 80.0;
 /// Places of a unit that are compared.
@@ -146,6 +152,7 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
             let mut f = Features::default();
             let mut nearest = [f32::NEG_INFINITY; 3];
             let (mut best_unit, mut best_evidence) = (target.units.start, f32::NEG_INFINITY);
+            let (mut sum, mut phrasings) = (0.0_f32, 0_u32);
             let (mut nearest_unit, mut best_overlap) = (target.units.start, -1.0);
             let (mut sources, mut best_phrase, mut best_passage) = (Sources::default(), f32::NEG_INFINITY, f32::NEG_INFINITY);
             let cosines = generation.vectors.cosines(vector, target.units.clone());
@@ -169,6 +176,7 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
                     sources.nearest = Some(unit);
                 }
                 insert_sorted(&mut nearest, cosine);
+                (sum, phrasings) = (sum + cosine, phrasings + 1);
                 let chars = generation.tokens.overlap(&query_tokens, unit, Channel::Chars);
                 let bigrams = generation.tokens.overlap(&query_tokens, unit, Channel::Bigrams);
                 let overlap = chars.of_query + bigrams.of_query + 0.5 * (chars.of_unit + bigrams.of_unit);
@@ -194,10 +202,18 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
             let known: Vec<f32> = nearest.into_iter().filter(|cosine| cosine.is_finite()).collect();
             f.cosine = nearest[0].max(0.0);
             f.cosine_mean3 = if known.is_empty() { 0.0 } else { known.iter().sum::<f32>() / known.len() as f32 };
+            let centre = generation.centres[candidate.target as usize];
+            if phrasings > 1 && centre > 0.0 {
+                f.cosine_centre = sum / (phrasings as f32 * centre) - nearest[0];
+            }
+            f.crowding = generation.crowding[candidate.target as usize];
             f.bm25 = ratio(candidate.phrase_bm25, top_bm25);
             f.bm25_body = ratio(candidate.body_bm25, top_body);
             let unit_length = generation.tokens.length(nearest_unit, Channel::Chars) as f32;
-            f.long = ((unit_length - SHORT_CHARS) / (LONG_CHARS - SHORT_CHARS)).clamp(0.0, 1.0);
+            f.long = ((unit_length - SHORT_CHARS as f32) / (LONG_CHARS - SHORT_CHARS as f32)).clamp(0.0, 1.0);
+            if f.long > 0.0 {
+                f.bigrams_close_long = f.long * generation.tokens.closeness(&query_tokens, nearest_unit);
+            }
             f.length_ratio = ratio(query_length.min(unit_length), query_length.max(unit_length));
             for cosine in generation.vectors.cosines(vector, target.negatives.clone()) {
                 f.negative = f.negative.max(cosine - f.cosine);
@@ -230,16 +246,19 @@ fn align(generation: &Generation, understood: &Understood, judged: &mut [Judged]
     let asked = &understood.places;
     if asked.is_empty() {
         for Judged { features: f, .. } in judged {
-            (f.aligned, f.aligned_of_unit, f.aligned_least, f.aligned_body) =
-                (f.cosine, f.cosine, f.cosine, f.cosine_body.max(0.0));
+            (f.aligned, f.aligned_rare, f.aligned_of_unit, f.aligned_least) = (f.cosine, f.cosine, f.cosine, f.cosine);
+            f.aligned_body = f.cosine_body.max(0.0);
         }
         return;
     }
     let agreement = |unit: u32| {
         let unit = &generation.units[unit as usize];
-        asked.agreement(&generation.embedder.places(&unit.text, UNIT_PLACES))
+        asked.agreement(&generation.embedder.places(&unit.text, UNIT_PLACES), &understood.rarities)
     };
-    for at in order_by(judged, |f| f.cosine + 0.3 * f.bigrams_of_query).into_iter().take(ALIGNED) {
+    let near = order_by(judged, |f| f.cosine + 0.3 * f.bigrams_of_query);
+    let (near, far) = near.split_at(ALIGNED.min(near.len()));
+    let mut least = [1.0_f32; 4];
+    for &at in near {
         let f = &mut judged[at].features;
         let Sources { nearest, phrase, .. } = sources[at];
         for unit in nearest.into_iter().chain(phrase.filter(|phrase| Some(*phrase) != nearest)) {
@@ -247,7 +266,15 @@ fn align(generation: &Generation, understood: &Understood, judged: &mut [Judged]
             if found.of_first > f.aligned {
                 (f.aligned, f.aligned_of_unit, f.aligned_least) = (found.of_first, found.of_second, found.least);
             }
+            f.aligned_rare = f.aligned_rare.max(found.weighted);
         }
+        for (least, value) in least.iter_mut().zip([f.aligned, f.aligned_rare, f.aligned_of_unit, f.aligned_least]) {
+            *least = least.min(value);
+        }
+    }
+    for &at in far {
+        let f = &mut judged[at].features;
+        [f.aligned, f.aligned_rare, f.aligned_of_unit, f.aligned_least] = least;
     }
     for at in order_by(judged, |f| f.cosine_body + 0.3 * f.body_bigrams_of_query).into_iter().take(ALIGNED_BODIES) {
         if let Some(unit) = sources[at].passage {

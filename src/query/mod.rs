@@ -34,7 +34,7 @@ use crate::embedding::{Places, Role};
 use crate::error::{Error, Result};
 use crate::generation::{Generation, UnitField};
 use crate::lexical::Channel;
-use crate::text::{Correction, Tokens, apply, normalise};
+use crate::text::{Correction, Tokens, apply, normalise, units};
 
 /// Longest query, in characters.
 pub const MAX_QUERY_CHARS: usize = 2_000;
@@ -88,6 +88,8 @@ pub struct Hit {
     pub ranking_score: f32,
     /// Distance to the best rival's ranking score, as [`margin`] has it.
     pub margin: f32,
+    /// Evidence of the best rival, which is another entry; nothing but zeros without one.
+    pub rival: Features,
     /// What a cross-encoder made of it, 0 if it was not read; none without a cross-encoder.
     pub relevance: Option<f32>,
     /// Calibrated probability that this is a right answer.
@@ -138,6 +140,8 @@ pub struct Understood {
     text: String,
     vector: Vec<f32>,
     places: Arc<Places>,
+    /// How rare each place's character is in the corpus; empty where the model has places of another kind.
+    rarities: Vec<f32>,
 }
 
 /// Analyses and embeds `text`.
@@ -151,7 +155,9 @@ pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
     let text = corrected.as_deref().unwrap_or(text);
     let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
     let places = generation.embedder.places(text, MAX_PLACES);
-    Ok(Understood { tokens: generation.analyzer.analyze(text), text: text.to_owned(), vector, places, corrected })
+    let rarity = |(_, unit): &(usize, &str)| generation.tokens.rarity(Channel::Chars, unit);
+    let rarities: Vec<f32> = units(&normalise(text)).iter().take(places.len()).map(rarity).collect();
+    Ok(Understood { tokens: generation.analyzer.analyze(text), text: text.to_owned(), vector, places, rarities, corrected })
 }
 
 /// Checks that `text`, the request's field `name`, is neither empty nor too long.

@@ -57,10 +57,15 @@ pub struct Calibration {
     pub margin: f32,
     /// Weight of each feature by name.
     pub weights: BTreeMap<String, f32>,
+    /// Weight of each feature's lead by name: its value less that of the best rival, which is another entry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub leads: BTreeMap<String, f32>,
     /// Pairs (precision, confidence), rising: answers whose confidence is at least the second keep the first.
     pub thresholds: Vec<(f32, f32)>,
     #[serde(skip)]
     ordered: Vec<f32>,
+    #[serde(skip)]
+    ordered_leads: Vec<f32>,
 }
 
 impl Ranker {
@@ -80,7 +85,7 @@ impl Ranker {
 
     fn parse(text: &str) -> std::result::Result<Self, String> {
         let ranker: Ranker = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        for name in ranker.weights.keys().chain(ranker.calibration.weights.keys()) {
+        for name in ranker.weights.keys().chain(ranker.calibration.weights.keys()).chain(ranker.calibration.leads.keys()) {
             if !FEATURES.contains(&name.as_str()) {
                 return Err(format!("`{name}` is not a feature; known ones: {}", FEATURES.join(", ")));
             }
@@ -102,6 +107,7 @@ impl Ranker {
         };
         self.ordered = in_order(&self.weights);
         self.calibration.ordered = in_order(&self.calibration.weights);
+        self.calibration.ordered_leads = in_order(&self.calibration.leads);
         self
     }
 
@@ -133,9 +139,9 @@ impl Ranker {
         }
     }
 
-    /// Weights of all features in score and confidence, in the order of [`FEATURES`].
-    pub(super) fn ordered(&self) -> (&[f32], &[f32]) {
-        (&self.ordered, &self.calibration.ordered)
+    /// Weights of all features in score and confidence, and of their leads in the confidence, in the order of [`FEATURES`].
+    pub(super) fn ordered(&self) -> (&[f32], &[f32], &[f32]) {
+        (&self.ordered, &self.calibration.ordered, &self.calibration.ordered_leads)
     }
 
     /// The cross-encoder's share, if there is one.
@@ -159,19 +165,18 @@ impl Ranker {
         (0..scored.len())
             .map(|at| {
                 let (score, j) = scored[at];
-                let rival = if at == 0 {
-                    scored.iter().find(|(_, other)| entry_of(other) != entry_of(j)).map(|(other, _)| *other)
-                } else {
-                    Some(scored[0].0)
-                };
+                let rival = if at == 0 { scored.iter().find(|(_, other)| entry_of(other) != entry_of(j)) } else { scored.first() };
+                let margin = margin(score, rival.map(|(score, _)| *score));
+                let rival = rival.map(|(_, other)| other.features).unwrap_or_default();
                 let confidence = match mode {
-                    Mode::Hybrid => self.calibration.confidence(margin(score, rival), &j.features),
+                    Mode::Hybrid => self.calibration.confidence(margin, &j.features, &rival),
                     Mode::Lexical | Mode::Vector => score.clamp(0.0, 1.0),
                 };
                 Hit {
                     target: j.target,
                     ranking_score: score,
-                    margin: margin(score, rival),
+                    margin,
+                    rival,
                     relevance: None,
                     score: if mode == Mode::Hybrid {
                         logistic((score - SCORE_MIDDLE) / SCORE_SCALE)
@@ -210,9 +215,11 @@ pub fn margin(score: f32, rival: Option<f32>) -> f32 {
 }
 
 impl Calibration {
-    fn confidence(&self, margin: f32, features: &Features) -> f32 {
+    fn confidence(&self, margin: f32, features: &Features, rival: &Features) -> f32 {
         let evidence: f32 = features.values().iter().zip(&self.ordered).map(|(value, weight)| value * weight).sum();
-        logistic(self.bias + self.margin * margin + evidence)
+        let leads = features.values().into_iter().zip(rival.values()).zip(&self.ordered_leads);
+        let ahead: f32 = leads.map(|((value, rival), weight)| (value - rival) * weight).sum();
+        logistic(self.bias + self.margin * margin + evidence + ahead)
     }
 }
 
