@@ -136,6 +136,7 @@ fn context_decides() {
         ("我们保证今天到。", Verdict::Block),
         ("您说的“一定全额退款”我核实一下。", Verdict::Pass),
         ("“一定全额退款”，您放心。", Verdict::Block),
+        ("您转述的“肯定全额退款”不是我们的答复。", Verdict::Pass),
         ("请不要把验证码告诉任何人。", Verdict::Pass),
         ("请把验证码告诉我。", Verdict::Block),
         ("最晚明天给您回复。", Verdict::Pass),
