@@ -45,7 +45,7 @@ fn unmark(marked: &str) -> (String, Vec<(u32, u32)>) {
     (text, spans)
 }
 
-/// True if the clause of a violation of `rule` covers the marked words, and the words it names are among them.
+/// True if the sentence of a violation of `rule` covers the marked words, and the words it names are among them.
 fn covers(violations: &[Violation], rule: CheckRule, (start, end): (u32, u32)) -> bool {
     violations
         .iter()
@@ -102,14 +102,30 @@ fn replacements_pass_the_check_themselves() {
 
 #[test]
 fn spans_count_characters_of_the_draft() {
-    let text = "😊亲， 加 ｖ❤：abc_1.2 吧 ，谢谢";
+    let text = "😊您好！ 加 ｖ❤：abc_1.2 吧 ，谢谢 。再见";
     let violations = checker().check(text, None).expect(text);
     let violation = violations.first().expect("a violation");
     let at = |span: Span| text.chars().skip(span.start as usize).take((span.end - span.start) as usize).collect::<String>();
     assert_eq!(at(violation.words), "加 ｖ❤");
-    assert_eq!(at(violation.span), "加 ｖ❤：abc_1.2 吧");
+    assert_eq!(at(violation.span), "加 ｖ❤：abc_1.2 吧 ，谢谢");
     assert_eq!(violation.text, at(violation.span));
     assert_eq!(violation.rule, CheckRule::OffPlatform);
+}
+
+#[test]
+fn a_replacement_stands_for_whole_sentences() {
+    let checker = checker();
+    let violations = checker.check("您好。爱买不买，滚。", None).expect("a short draft");
+    let seen: Vec<&str> = violations.iter().map(|violation| violation.text.as_str()).collect();
+    assert_eq!(seen, ["爱买不买，滚"]);
+    let violations = checker.check("爱买不买。滚！", None).expect("a short draft");
+    let seen: Vec<&str> = violations.iter().map(|violation| violation.text.as_str()).collect();
+    assert_eq!(seen, ["爱买不买", "滚"]);
+    // A sentence without end is cut where a clause ends.
+    let long = format!("{}，爱买不买，{}", "好，".repeat(40), "行，".repeat(40));
+    let violations = checker.check(&long, None).expect("a short draft");
+    let [violation] = &violations[..] else { panic!("{violations:?}") };
+    assert!(violation.text.starts_with("好，") && violation.text.ends_with("，行"), "{violation:?}");
 }
 
 #[test]
@@ -120,6 +136,10 @@ fn context_decides() {
         ("我们保证今天到。", Verdict::Block),
         ("您说的“一定全额退款”我核实一下。", Verdict::Pass),
         ("“一定全额退款”，您放心。", Verdict::Block),
+        ("您转述的“肯定全额退款”不是我们的答复。", Verdict::Pass),
+        ("小净 V8 的滤网两个月换一次。", Verdict::Pass),
+        ("加V8866abc聊。", Verdict::Block),
+        ("洗衣粉放中间“Ⅱ”格，不要超过“MAX”线。", Verdict::Pass),
         ("请不要把验证码告诉任何人。", Verdict::Pass),
         ("请把验证码告诉我。", Verdict::Block),
         ("最晚明天给您回复。", Verdict::Pass),

@@ -64,9 +64,9 @@ impl Surroundings {
         })
     }
 
-    /// True if the match repeats somebody else's words.
+    /// True if the match repeats somebody else's words; it may begin with what announces them (“之前同事说‘肯定到’”).
     pub fn quoted(&self, hit: &Hit) -> bool {
-        self.quotations.iter().any(|&(open, close)| open < hit.start && hit.end < close)
+        self.quotations.iter().any(|&(open, close)| open < hit.end && hit.end < close)
             || self.attributions.iter().any(|said| said.last == hit.first)
     }
 }

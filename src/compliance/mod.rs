@@ -16,10 +16,10 @@ use context::Context;
 
 /// Longest draft, in characters.
 pub const MAX_DRAFT_CHARS: usize = 8_000;
-/// Marks that end a clause wherever they stand; a comma or full stop of ASCII may also stand inside a number or an address.
-const CLAUSE_MARKS: &[char] = &['，', '。', '！', '？', '；', '!', '?', ';', '\n', '\r'];
-/// Characters that a clause reaches to either side of the words; longer ones are cut.
-const CLAUSE_REACH: usize = 40;
+/// Marks that end a sentence wherever they stand; a full stop of ASCII may also stand inside a number or an address.
+const SENTENCE_MARKS: &[char] = &['。', '！', '？', '；', '!', '?', ';', '\n', '\r'];
+/// Characters that a sentence reaches to either side of the words; a longer one is cut where a clause ends.
+const SENTENCE_REACH: usize = 40;
 /// Group of words that turn what follows into its opposite.
 const NEGATIONS: &str = "否定";
 /// Group of words that announce somebody else's words.
@@ -36,9 +36,9 @@ pub struct Violation {
     pub check: String,
     /// What is done with the draft.
     pub severity: CheckSeverity,
-    /// The clause that `replacement` may stand for, as a half-open span in Unicode characters of the draft.
+    /// The sentence that `replacement`, a sentence itself, may stand for, as a half-open span in Unicode characters of the draft.
     pub span: Span,
-    /// That clause.
+    /// That sentence.
     pub text: String,
     /// The words in it that break the rule.
     pub words: Span,
@@ -123,7 +123,7 @@ impl Checker {
         Ok(self.violations(found, &chars))
     }
 
-    /// One violation for each place and rule: overlapping matches of one rule are one, the most severe speaks for it.
+    /// One violation for each sentence and rule: of several matches the most severe speaks for all.
     fn violations(&self, mut found: Vec<(usize, Hit)>, chars: &[char]) -> Vec<Violation> {
         let rank = |owner: usize, hit: &Hit| (self.checks[owner].severity, hit.last - hit.first);
         found.sort_by(|a, b| {
@@ -131,7 +131,7 @@ impl Checker {
         });
         let mut merged: Vec<(usize, Hit, Span)> = Vec::new();
         for (owner, hit) in found {
-            let span = clause(chars, Span { start: hit.start, end: hit.end });
+            let span = sentence(chars, Span { start: hit.start, end: hit.end });
             match merged.last_mut() {
                 Some((kept, best, whole)) if self.checks[*kept].rule == self.checks[owner].rule && span.start < whole.end => {
                     whole.end = whole.end.max(span.end);
@@ -163,22 +163,20 @@ impl Checker {
     }
 }
 
-/// The clause around `words`, without blanks at its ends.
-fn clause(chars: &[char], words: Span) -> Span {
-    let ends = |at: usize| {
+/// The sentence around `words`, without blanks at its ends.
+fn sentence(chars: &[char], words: Span) -> Span {
+    let stands_free = |at: usize| {
         let inside = |at: Option<&char>| at.is_some_and(char::is_ascii_alphanumeric);
-        let around = inside(at.checked_sub(1).and_then(|before| chars.get(before))) && inside(chars.get(at + 1));
-        CLAUSE_MARKS.contains(&chars[at]) || matches!(chars[at], ',' | '.') && !around
+        !(inside(at.checked_sub(1).and_then(|before| chars.get(before))) && inside(chars.get(at + 1)))
     };
+    let ends = |at: &usize| SENTENCE_MARKS.contains(&chars[*at]) || chars[*at] == '.' && stands_free(*at);
+    let separates = |at: &usize| chars[*at] == '，' || chars[*at] == ',' && stands_free(*at);
     let (first, last) = (words.start as usize, words.end as usize);
-    let mut start = first;
-    while start > 0 && first - start < CLAUSE_REACH && !ends(start - 1) {
-        start -= 1;
-    }
-    let mut end = last;
-    while end < chars.len() && end - last < CLAUSE_REACH && !ends(end) {
-        end += 1;
-    }
+    let (near, far) = (first.saturating_sub(SENTENCE_REACH), chars.len().min(last + SENTENCE_REACH));
+    let begins = (near..first).rev().find(ends).map(|mark| mark + 1).or((near == 0).then_some(0));
+    let mut start = begins.or_else(|| (near..first).find(separates).map(|mark| mark + 1)).unwrap_or(near);
+    let stops = (last..far).find(ends).or((far == chars.len()).then_some(far));
+    let mut end = stops.or_else(|| (last..far).rev().find(separates)).unwrap_or(far);
     while start < first && chars[start].is_whitespace() {
         start += 1;
     }

@@ -100,7 +100,7 @@ impl Reading {
             let c = digit(alike(c));
             if c.is_alphanumeric() || c == '%' {
                 let gap_before = if units.is_empty() { Gap::Sentence } else { gap };
-                let plain = written.is_ascii_alphanumeric();
+                let plain = written.is_ascii_alphanumeric() || alike(written).is_ascii_alphabetic();
                 units.push(Unit { char: c, sound: sound(c), start: origin, end: origin + 1, gap: gap_before, plain });
                 gap = Gap::None;
             } else {
@@ -110,7 +110,8 @@ impl Reading {
         // Emoji, line ends and the like are blanks by now; what the original had between two characters decides.
         let original: Vec<char> = text.chars().collect();
         for at in 1..units.len() {
-            let between = &original[units[at - 1].end as usize..units[at].start as usize];
+            // Two letters of one character (“Ⅱ”) have nothing between them.
+            let between = original.get(units[at - 1].end as usize..units[at].start as usize).unwrap_or_default();
             if between.contains(&'\n') {
                 units[at].gap = Gap::Sentence;
             } else if !between.is_empty() {
@@ -184,6 +185,14 @@ fn symbol(c: char) -> char {
             '心'
         }
         '➕' | '+' | '＋' => '加',
+        '🛰' => '微',
+        '💰' => '钱',
+        '🧠' => '脑',
+        '🐷' => '猪',
+        '🐶' => '狗',
+        '🐔' => '鸡',
+        '🐎' | '🐴' => '马',
+        '💩' => '屎',
         '\u{1F150}'..='\u{1F169}' => letter(0x1F150),
         '\u{1F170}'..='\u{1F189}' => letter(0x1F170),
         '\u{1F1E6}'..='\u{1F1FF}' => letter(0x1F1E6),
@@ -191,7 +200,7 @@ fn symbol(c: char) -> char {
     }
 }
 
-/// Characters that are written for one another because they look alike.
+/// Characters that are written for one another because they look alike; letters of Pinyin without their tones.
 fn alike(c: char) -> char {
     match c {
         '薇' | '徽' | '溦' | '葳' | '癓' => '微',
@@ -201,6 +210,12 @@ fn alike(c: char) -> char {
         '嘚' | '淂' => '得',
         '珈' | '伽' | '咖' | '茄' => '加',
         '鈈' | '卟' => '不',
+        'ā' | 'á' | 'ǎ' | 'à' => 'a',
+        'ē' | 'é' | 'ě' | 'è' => 'e',
+        'ī' | 'í' | 'ǐ' | 'ì' => 'i',
+        'ō' | 'ó' | 'ǒ' | 'ò' => 'o',
+        'ū' | 'ú' | 'ǔ' | 'ù' => 'u',
+        'ǖ' | 'ǘ' | 'ǚ' | 'ǜ' | 'ü' => 'v',
         other => other,
     }
 }
@@ -274,6 +289,9 @@ mod tests {
             ("TUI KUAN", "退款"),
             ("vxyz", "vxyz"),
             ("退\u{200B}款", "退款"),
+            ("tuì kuǎn", "退款"),
+            ("➕🛰️", "加微"),
+            ("“Ⅱ”格", "ii格"),
             ("一定", "1定"),
         ] {
             assert_eq!(Reading::new(written, &evasions).text(), standard, "{written}");
