@@ -67,11 +67,21 @@ pub fn has_question_word(text: &str) -> bool {
 
 /// The words of `text` that carry its topic, in order, with blanks where others were left out.
 pub fn content(text: &str) -> String {
+    without(text, &[])
+}
+
+/// True if `text` says that something is the matter and nothing about what (“那个不行”, “怎么回事啊”).
+pub(super) fn only_points(text: &str) -> bool {
+    !fold(text).is_empty() && without(text, &lexicon().pointing.words).is_empty()
+}
+
+/// `text` without asking words, filler and `others`, with blanks in their place.
+fn without(text: &str, others: &[String]) -> String {
     let text = normalise(text);
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some(c) = rest.chars().next() {
-        let words = lexicon().question.words.iter().chain(&lexicon().filler.words);
+        let words = lexicon().question.words.iter().chain(&lexicon().filler.words).chain(others);
         if let Some(length) = longest_prefix(rest, words) {
             rest = &rest[length..];
             out.push(' ');

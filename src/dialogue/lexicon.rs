@@ -22,6 +22,7 @@ pub(super) struct Lexicon {
     pub follow_up: FollowUp,
     pub split: Split,
     pub question: Words,
+    pub pointing: Words,
     pub filler: Words,
     pub negations: Words,
     pub payment: Payment,

@@ -26,6 +26,8 @@ pub struct Reading {
     pub text: String,
     /// The questions in it, in order, at most three; empty if nothing is asked.
     pub questions: Vec<Question>,
+    /// Something is the matter, and neither this message nor an earlier one says what.
+    pub vague: bool,
     /// What the message is if it asks nothing.
     pub courtesy: Option<Courtesy>,
     /// The customer asks for a person.
@@ -63,6 +65,7 @@ pub fn read(turns: &[Turn], last: usize, products: &[Product]) -> Reading {
         repeated_failure: signals::repeated_failure(turns),
         asked_times: signals::asked_times(earlier, &text),
         slots: slots::read(turns, products),
+        vague: !questions.is_empty() && previous.is_none() && clauses::only_points(&text),
         text,
         questions,
         courtesy,

@@ -104,7 +104,7 @@ pub fn train(ranking: &[Example], decisions: &[Example], version: String, note: 
     if usable.is_empty() {
         return Err(Error::InvalidRequest("no question of these sets has a right document among its candidates".into()));
     }
-    let weights = minimise([0.0; WIDTH], 1e-4, |weights| {
+    let weights = minimise([0.0; WIDTH], 3e-4, |weights| {
         let mut gradient = listwise_gradient(&usable, weights);
         for (slot, name) in gradient.iter_mut().zip(FEATURES) {
             if without.iter().any(|other| other == name) {

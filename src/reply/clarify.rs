@@ -114,6 +114,18 @@ pub fn clarify(candidates: &[Candidate], question: &str, context: &Context) -> O
     Some(Clarify { about: About::Problem, question: text(About::Problem).to_owned(), options })
 }
 
+/// The question for a message that says nothing of its subject: which of the first of `topics` it is about. `None` if there are fewer
+/// than two.
+pub fn clarify_open<'a>(topics: impl Iterator<Item = &'a str>) -> Option<Clarify> {
+    let mut options: Vec<ClarifyOption> = Vec::new();
+    for topic in topics {
+        if options.len() < MAX_OPTIONS && options.iter().all(|known| known.label != topic) {
+            options.push(ClarifyOption { label: topic.to_owned(), query: topic.to_owned(), entry_id: None });
+        }
+    }
+    (options.len() >= 2).then(|| Clarify { about: About::Topic, question: text(About::Problem).to_owned(), options })
+}
+
 /// Options by the value of one facet, if the best candidate has one and there are different ones for most candidates.
 fn separate(candidates: &[&Candidate], question: &str, value: Facet) -> Option<Vec<ClarifyOption>> {
     let values: Vec<Option<String>> = candidates.iter().map(|candidate| value(candidate)).collect();

@@ -8,7 +8,7 @@ mod context;
 mod templates;
 mod wording;
 
-pub use clarify::{About, Candidate, Clarify, ClarifyOption, clarify, named_in};
+pub use clarify::{About, Candidate, Clarify, ClarifyOption, clarify, clarify_open, named_in};
 pub use compose::{Mood, Tone, compose, fill, fit, join, max_chars, quote};
 pub use conditions::{Situation, choose_answer, choose_options, matches};
 pub use context::{Agent, Context, Customer, Moment, Order, Product};

@@ -9,7 +9,7 @@ use super::Reason;
 use super::conversation::Conversation;
 use super::find::Candidates;
 use super::guard::Assessment;
-use crate::corpus::EntryBody;
+use crate::corpus::{Entry, EntryBody, Status};
 use crate::dialogue::{self, content_length};
 use crate::generation::Generation;
 use crate::query::{Decision, Hit};
@@ -86,6 +86,12 @@ pub(super) fn decide(
     if conversation.reading.questions.is_empty() {
         return Verdict::plain(Decision::NoMatch, Some(Reason::NoQuestion));
     }
+    if conversation.reading.vague
+        && !found.hits.first().is_some_and(is_phrasing)
+        && let Some(clarify) = reply::clarify_open(topics(generation, found))
+    {
+        return Verdict { decision: Decision::Clarify, reason: Some(Reason::Ambiguous), clarify: Some(clarify) };
+    }
     // A mere subject is near to no text, however much the corpus has on it.
     let bare = subject(generation, conversation, found);
     let known = bare.is_some() || found.answerable >= limits.answerable || names_product(generation, &found.question);
@@ -134,6 +140,13 @@ fn ambiguity(generation: &Generation, conversation: &Conversation, found: &Candi
 fn ask(generation: &Generation, conversation: &Conversation, found: &Candidates, hits: &[&Hit]) -> Option<Clarify> {
     let candidates: Vec<Candidate> = hits.iter().take(RIVALS).map(|hit| candidate(generation, hit)).collect();
     reply::clarify(&candidates, &found.question, &conversation.context)
+}
+
+/// Topics of what was found, best first, then of all other questions.
+fn topics<'a>(generation: &'a Generation, found: &Candidates) -> impl Iterator<Item = &'a str> {
+    let hits: Vec<&Entry> = found.hits.iter().map(|hit| generation.entry_of(hit.target)).collect();
+    let answers = |entry: &&Entry| entry.status == Status::Published && matches!(entry.body, EntryBody::Faq(_));
+    hits.into_iter().chain(generation.entries.iter().filter(answers)).filter_map(|entry| entry.topic.as_deref())
 }
 
 /// True if `question` names a product that there is a manual for.
