@@ -64,13 +64,21 @@ fn features_add_up_to_score_and_confidence() {
             for part in features {
                 let name = part["name"].as_str().expect("a name");
                 assert!(close(number(&part["value"]), number(&hit["features"][name])), "{name}: {part}");
-                let weights = [("weight", &ranker["weights"]), ("confidence_weight", &ranker["calibration"]["weights"])];
+                let calibration = &ranker["calibration"];
+                let weights = [
+                    ("weight", &ranker["weights"]),
+                    ("confidence_weight", &calibration["weights"]),
+                    ("lead_weight", &calibration["leads"]),
+                ];
                 for (key, known) in weights {
                     assert!(close(number(&part[key]), known[name].as_f64().unwrap_or(0.0)), "{name}: {part}");
                 }
                 assert!(close(number(&part["contribution"]), number(&part["value"]) * number(&part["weight"])), "{part}");
                 ranking += number(&part["contribution"]);
                 odds += number(&part["value"]) * number(&part["confidence_weight"]);
+                odds += number(&part["lead"]) * number(&part["lead_weight"]);
+                let lead = number(&part["value"]) - number(&hits[0]["features"][name]);
+                assert!(at == 0 || close(number(&part["lead"]), lead), "the leader is everybody else's rival: {part}");
             }
             assert!(close(number(&explain["ranking_score"]), ranking), "{explain}");
             assert!(close(number(&explain["log_odds"]), odds), "{explain}");

@@ -16,6 +16,7 @@ mod drafts;
 mod encoder;
 mod eval_report;
 mod explain;
+mod features;
 mod generations;
 mod http;
 mod hub;

@@ -107,11 +107,20 @@ fn diagnosis(report: &DiagnosisReport) {
 fn explained(hit: &SearchHit, e: &Explanation) {
     output::text(&format!("{:>2}. {}  score {:.3}, confidence {:.3}", e.rank, hit.title, hit.score, hit.confidence));
     output::text(&format!("    {}, matched “{}”", place(&hit.source), one_line(&hit.matched.text)));
-    output::text(&format!("    {:<22} {:>7} {:>9} {:>9} {:>11} {:>9}", "feature", "value", "weight", "adds", "confidence", "adds"));
+    output::text(&format!(
+        "    {:<22} {:>7} {:>9} {:>9} {:>11} {:>9} {:>9}",
+        "feature", "value", "weight", "adds", "confidence", "adds", "by lead"
+    ));
     for part in &e.features {
         output::text(&format!(
-            "    {:<22} {:>7.3} {:>9.3} {:>9.3} {:>11.3} {:>9.3}",
-            part.name, part.value, part.weight, part.contribution, part.confidence_weight, part.confidence_contribution
+            "    {:<22} {:>7.3} {:>9.3} {:>9.3} {:>11.3} {:>9.3} {:>9.3}",
+            part.name,
+            part.value,
+            part.weight,
+            part.contribution,
+            part.confidence_weight,
+            part.confidence_contribution,
+            part.lead_contribution
         ));
     }
     output::text(&format!("    {:<22} {:>7.3} {:>9} {:>9} {:>11} {:>9.3}", "margin", e.margin, "", "", "", e.margin_contribution));
