@@ -29,3 +29,4 @@ mod search;
 mod suggest;
 mod text;
 mod topics;
+mod vector_lists;
