@@ -30,3 +30,4 @@ mod search;
 mod suggest;
 mod text;
 mod topics;
+mod vector_lists;

@@ -48,14 +48,14 @@ struct Rounded {
 }
 
 impl Coarse {
-    /// Copies the rows of `values`; none where rows are too long.
-    pub fn new(values: &[f32], dimensions: usize) -> Option<Self> {
+    /// Copies `values`, one row after the other; none where rows are too long.
+    pub fn new<'v>(values: impl IndexedParallelIterator<Item = &'v [f32]>, dimensions: usize) -> Option<Self> {
         if dimensions == 0 || dimensions > MOST_DIMENSIONS {
             return None;
         }
-        let mut rounded = vec![0_i8; values.len()];
-        let mut rows = vec![Row::default(); values.len() / dimensions];
-        let each = rounded.par_chunks_exact_mut(dimensions).zip(&mut rows).zip(values.par_chunks_exact(dimensions));
+        let mut rounded = vec![0_i8; values.len() * dimensions];
+        let mut rows = vec![Row::default(); values.len()];
+        let each = rounded.par_chunks_exact_mut(dimensions).zip(&mut rows).zip(values);
         each.for_each(|((rounded, row), exact)| {
             let scale = scale(exact, ROW_MOST);
             let (mut error, mut length) = (0.0_f32, 0.0_f32);
@@ -89,6 +89,15 @@ impl Coarse {
         let mut units: Vec<u32> = keep(parts.into_iter().flatten(), limit, |_| true).into_iter().map(|row| row.unit).collect();
         units.sort_unstable();
         units
+    }
+
+    /// Those of `rows` among which all of the `limit` nearest to `query` are.
+    pub fn nearest_of(&self, query: &[f32], rows: &[u32], limit: usize) -> Vec<u32> {
+        let query = Rounded::new(query);
+        let mut sums = vec![0_i32; rows.len()];
+        Arch::new().dispatch(ProductsOf { query: &query.values, values: &self.values, rows, sums: &mut sums });
+        let bounds = sums.iter().zip(rows).map(|(sum, row)| query.bounds(*sum, &self.rows[*row as usize], *row));
+        keep(bounds, limit, |_| true).into_iter().map(|row| row.unit).collect()
     }
 }
 
@@ -162,7 +171,32 @@ impl WithSimd for Products<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         for (row, sum) in self.rows.chunks_exact(self.query.len()).zip(self.sums) {
-            *sum = row.iter().zip(self.query).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum();
+            *sum = product(row, self.query);
         }
     }
+}
+
+/// The same for some of the rows.
+struct ProductsOf<'a> {
+    query: &'a [i16],
+    values: &'a [i8],
+    rows: &'a [u32],
+    sums: &'a mut [i32],
+}
+
+impl WithSimd for ProductsOf<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let width = self.query.len();
+        for (row, sum) in self.rows.iter().zip(self.sums) {
+            *sum = product(&self.values[*row as usize * width..][..width], self.query);
+        }
+    }
+}
+
+#[inline(always)]
+fn product(row: &[i8], query: &[i16]) -> i32 {
+    row.iter().zip(query).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum()
 }

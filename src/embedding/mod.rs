@@ -11,6 +11,7 @@ mod glance;
 pub mod hub;
 mod kernels;
 mod layers;
+mod lists;
 mod ngram;
 mod places;
 mod pooling;

@@ -265,13 +265,13 @@ fn standings(generation: &Generation, understood: &Understood, query: &Query, en
     let allowed = filter::allowed(generation, &query.filters, query.as_of);
     let all = PoolSizes { phrases: generation.searchable, passages: generation.searchable, vectors: generation.searchable };
     let Understood { tokens, vector, .. } = understood;
-    let Pools { phrases, passages, vectors } = retrieve::pools(generation, tokens, vector, allowed.as_ref(), query.mode, all)?;
     let sizes = PoolSizes::OF_A_SEARCH;
-    let standing = |channel, pool: &[(u32, f32)], size: usize| {
-        let at = pool.iter().position(|(unit, _)| {
-            let target = generation.units[*unit as usize].target;
-            generation.targets[target as usize].entry == entry
-        });
+    let ask = |sizes| retrieve::pools(generation, tokens, vector, allowed.as_ref(), query.mode, sizes);
+    // Among very many vectors a search may miss one that stands before its cut.
+    let (Pools { phrases, passages, vectors }, searched) = (ask(all)?, ask(sizes)?);
+    let is_of_entry = |(unit, _): &(u32, f32)| generation.owners[*unit as usize] == entry;
+    let standing = |channel, pool: &[(u32, f32)], searched: &[(u32, f32)], size: usize| {
+        let at = pool.iter().position(is_of_entry);
         ChannelStanding {
             channel,
             size,
@@ -279,13 +279,13 @@ fn standings(generation: &Generation, understood: &Understood, query: &Query, en
             rank: at.map(|at| at + 1),
             score: at.map(|at| pool[at].1),
             text: at.map(|at| generation.units[pool[at].0 as usize].text.clone()),
-            kept: at.is_some_and(|at| at < size),
+            kept: searched.iter().any(is_of_entry),
         }
     };
     Ok(vec![
-        standing("phrases", &phrases, sizes.phrases),
-        standing("passages", &passages, sizes.passages),
-        standing("vectors", &vectors, sizes.vectors),
+        standing("phrases", &phrases, &searched.phrases, sizes.phrases),
+        standing("passages", &passages, &searched.passages, sizes.passages),
+        standing("vectors", &vectors, &searched.vectors, sizes.vectors),
     ])
 }
 
