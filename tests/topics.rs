@@ -1,12 +1,13 @@
 //! What has nothing to do with the shop is not answered, what does keeps its suggestions, and a message that only names a subject is
 //! met with a question. What was not answered can be looked up afterwards.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
 use yingda::service::{Service, UNANSWERED_FILE};
 
-use crate::support::{Server, TempCorpus, config_with, model, starter_server, yingda};
+use crate::support::{Server, TempCorpus, config_with, model, starter, starter_server, yingda};
 
 const OFF_TOPIC: &str = include_str!("data/off-topic.txt");
 const ON_TOPIC: &str = include_str!("data/on-topic.txt");
@@ -76,6 +77,40 @@ fn a_mere_subject_is_met_with_a_question_and_a_question_is_not() {
     }
     // A word that one entry has is not answered outright.
     assert_ne!(say("天气")["decision"], "answer");
+}
+
+#[test]
+fn a_message_that_only_points_is_asked_what_it_is_about() {
+    for text in ["那个不行", "怎么回事啊", "上次那个事", "还没好吗", "帮我看看", "怎麼辦"] {
+        let reply = say(text);
+        assert_eq!(reply["decision"], "clarify", "{text}: {reply}");
+        assert_eq!(reply["clarify"]["about"], "topic", "{text}: {reply}");
+        let options = reply["clarify"]["options"].as_array().expect("options");
+        assert!((2..=4).contains(&options.len()), "{text}: {reply}");
+    }
+    // Said after a question it is about that.
+    let messages = json!([
+        {"role": "customer", "text": "退款一直没到账"},
+        {"role": "agent", "text": "您好，您可以在订单详情里查看退款进度。"},
+        {"role": "customer", "text": "还没好吗"},
+    ]);
+    let reply = suggest(starter_server(), json!({"messages": messages}));
+    assert_ne!(reply["clarify"]["about"], "topic", "{reply}");
+}
+
+#[test]
+fn the_name_of_any_topic_leads_on() {
+    let entries = &starter().generation().expect("a generation").entries;
+    let topics: BTreeSet<&str> = entries.iter().filter_map(|entry| entry.topic.as_deref()).collect();
+    assert!(topics.len() >= 18);
+    for topic in topics {
+        let reply = say(topic);
+        assert!(["answer", "suggest", "clarify"].contains(&reply["decision"].as_str().expect("a decision")), "{topic}: {reply}");
+        for option in reply["clarify"]["options"].as_array().into_iter().flatten() {
+            let next = say(option["query"].as_str().expect("a query"));
+            assert_ne!(next["decision"], "no_match", "{topic}: {option} {next}");
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{EXIT_OK, Format, output};
 use crate::config::Config;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::eval::{Bench, EvalSet, Example, examples, train, train_answerable};
+use crate::eval::{Bench, EvalSet, Example, calibrated, examples, train, train_answerable};
 use crate::query::{ANSWERING_KINDS, Filters};
 use crate::service::{load_model, load_ranker};
 
@@ -29,6 +29,9 @@ pub struct TuneArguments {
     /// Learn only what is not to be answered at all; order and confidence stay those of the ranker in use
     #[arg(long)]
     answerable_only: bool,
+    /// Learn only the confidence; the order stays that of the ranker in use
+    #[arg(long, conflicts_with = "answerable_only")]
+    confidence_only: bool,
     /// Features that get no weight in the order, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     without: Vec<String>,
@@ -81,9 +84,10 @@ pub fn run(config: &Config, arguments: &TuneArguments, format: Format) -> Result
     }
     let note = format!("trained on {} questions by `yingda tune`", ranking.len());
     let used = load_ranker(config)?;
-    let ranker = match arguments.answerable_only {
-        true => used.clone(),
-        false => train(&ranking, &decisions, arguments.name.clone(), note, &arguments.without)?,
+    let ranker = match (arguments.answerable_only, arguments.confidence_only) {
+        (true, _) => used.clone(),
+        (_, true) => calibrated(used.weights.clone(), &decisions, arguments.name.clone(), note),
+        _ => train(&ranking, &decisions, arguments.name.clone(), note, &arguments.without)?,
     };
     decisions.extend(strange);
     let answerable = train_answerable(&ranker, &decisions);

@@ -41,7 +41,7 @@ const SHARES: &[f32] = &[0.50, 0.70, 0.80, 0.85, 0.90, 0.925, 0.95, 0.965, 0.98,
 /// What a threshold must keep beyond its precision on the calibration's questions, for corpora that are harder.
 const RESERVE: f64 = 0.01;
 /// How much of a promised precision may be lost where half of the questions have no answer.
-const HALVED_ALLOWANCE: f64 = 0.0825;
+const HALVED_ALLOWANCE: f64 = 0.055;
 const STEPS: usize = 600;
 
 /// One question with its candidates.
@@ -113,10 +113,18 @@ pub fn train(ranking: &[Example], decisions: &[Example], version: String, note: 
         }
         gradient
     });
-    let ranker = Ranker::new(version.clone(), note.clone(), named(&weights), Calibration::default());
-    let firsts: Vec<First> = decisions.iter().filter(|e| e.held_out).filter_map(|example| first(&weights, example)).collect();
-    let calibration = calibrate(&firsts);
-    Ok(Ranker::new(version, note, ranker.weights, calibration))
+    Ok(calibrated(named(&weights), decisions, version, note))
+}
+
+/// A ranker with the order of `weights` and a confidence learnt from `decisions`.
+pub fn calibrated(weights: BTreeMap<String, f32>, decisions: &[Example], version: String, note: String) -> Ranker {
+    let order = in_order(&weights);
+    let firsts: Vec<First> = decisions.iter().filter(|e| e.held_out).filter_map(|example| first(&order, example)).collect();
+    Ranker::new(version, note, weights, calibrate(&firsts))
+}
+
+fn in_order(weights: &BTreeMap<String, f32>) -> [f32; WIDTH] {
+    std::array::from_fn(|at| weights.get(FEATURES[at]).copied().unwrap_or(0.0))
 }
 
 /// Learns to tell questions with an answer from others, by the first result in `ranker`'s order. Sets that lost half of their answers
@@ -125,7 +133,7 @@ pub fn train(ranking: &[Example], decisions: &[Example], version: String, note: 
 /// `None` if there are only questions of one kind.
 pub fn train_answerable(ranker: &Ranker, examples: &[Example]) -> Option<Answerable> {
     const TERMS: usize = NEARNESS.len() + 1;
-    let weights: [f32; WIDTH] = std::array::from_fn(|at| ranker.weights.get(FEATURES[at]).copied().unwrap_or(0.0));
+    let weights = in_order(&ranker.weights);
     let terms = |example: &Example, first: &First| -> [f32; TERMS] {
         let near = example.near[first.candidate];
         std::array::from_fn(|at| if at == 0 { 1.0 } else { near[at - 1] })

@@ -93,7 +93,7 @@ pub(super) fn decide(
         return Verdict { decision: Decision::Clarify, reason: Some(Reason::Ambiguous), clarify: Some(clarify) };
     }
     // A mere subject is near to no text, however much the corpus has on it.
-    let bare = subject(generation, conversation, found);
+    let bare = named_topic(generation, conversation, found).or_else(|| subject(generation, conversation, found));
     let known = bare.is_some() || found.answerable >= limits.answerable || names_product(generation, &found.question);
     if found.hits.is_empty() || !known {
         return Verdict::plain(Decision::NoMatch, Some(Reason::NothingFound));
@@ -163,6 +163,19 @@ fn subject(generation: &Generation, conversation: &Conversation, found: &Candida
     let has_all = |hit: &&Hit| hit.features.chars_of_query >= 0.99 && (!by_pairs || hit.features.bigrams_of_query >= 0.99);
     let all = one_of_each_entry(generation, found.hits.iter().filter(has_all));
     if all.len() >= 2 { ask(generation, conversation, found, &all) } else { None }
+}
+
+/// The question to ask where a message is the name of a topic, as the options of an open question are.
+fn named_topic(generation: &Generation, conversation: &Conversation, found: &Candidates) -> Option<Clarify> {
+    let wanted = found.question.trim();
+    let of_topic = |entry: &&Entry| entry.topic.as_deref() == Some(wanted) && entry.status == Status::Published;
+    if found.answers != 1 || found.hits.first().is_some_and(is_phrasing) {
+        return None;
+    }
+    let hits = found.hits.iter().map(|hit| generation.entry_of(hit.target));
+    let entries = hits.chain(&generation.entries).filter(of_topic).map(|entry| Candidate { entry, section: None });
+    let candidates: Vec<Candidate> = entries.take(2 * RIVALS).collect();
+    reply::clarify(&candidates, &found.question, &conversation.context)
 }
 
 /// True if the message only names a subject (“退款”, “花呗”, “怎么换”) or not even that (“多少钱”). A phrasing that an editor wrote for one
