@@ -110,7 +110,8 @@ impl Reading {
         // Emoji, line ends and the like are blanks by now; what the original had between two characters decides.
         let original: Vec<char> = text.chars().collect();
         for at in 1..units.len() {
-            let between = &original[units[at - 1].end as usize..units[at].start as usize];
+            // Two letters of one character (“Ⅱ”) have nothing between them.
+            let between = original.get(units[at - 1].end as usize..units[at].start as usize).unwrap_or_default();
             if between.contains(&'\n') {
                 units[at].gap = Gap::Sentence;
             } else if !between.is_empty() {
@@ -290,6 +291,7 @@ mod tests {
             ("退\u{200B}款", "退款"),
             ("tuì kuǎn", "退款"),
             ("➕🛰️", "加微"),
+            ("“Ⅱ”格", "ii格"),
             ("一定", "1定"),
         ] {
             assert_eq!(Reading::new(written, &evasions).text(), standard, "{written}");
