@@ -127,6 +127,8 @@ pub struct DraftsConfig {
     pub path: PathBuf,
     /// Share of clean drafts that may be warned of for what they read like, from 0 (none: no second opinion) to 0.15.
     pub warned: f32,
+    /// Share of rightly blocked drafts that may be softened to a warning, from 0 (none) to 0.05.
+    pub softened: f32,
 }
 
 /// `[server]`
@@ -271,6 +273,7 @@ impl Config {
         within("reranker.candidates", self.reranker.candidates, 1, 100)?;
         within("reranker.weight", self.reranker.weight, 0.0, 1.0)?;
         within("drafts.warned", self.drafts.warned, 0.0, 0.15)?;
+        within("drafts.softened", self.drafts.softened, 0.0, 0.05)?;
         one_of("model.normalize", &self.model.normalize, &["", "true", "false"])?;
         one_of("log.level", &self.log.level, &["error", "warn", "info", "debug", "trace"])?;
         one_of("log.format", &self.log.format, &["text", "json"])?;

@@ -125,6 +125,7 @@ struct File {
     #[serde(default)]
     note: String,
     thresholds: Vec<(f32, f32)>,
+    softening: Vec<(f32, f32)>,
     classes: Vec<String>,
     bias: Vec<i32>,
     weights: BTreeMap<String, Vec<i32>>,
@@ -149,12 +150,20 @@ pub struct Likeness {
     /// Pairs (share, probability), by share: of clean drafts by authors that the model had not read, no more than the first held a
     /// sentence above the second.
     pub thresholds: Vec<(f32, f32)>,
+    /// Pairs (share, probability), by share: of violating drafts by such authors that a check blocked, no more than the first
+    /// were blocked only for sentences below the second.
+    pub softening: Vec<(f32, f32)>,
     bias: [f32; CLASSES],
     rows: HashMap<Key, [f32; CLASSES]>,
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::internal("cannot write the weights for drafts", error))
+}
+
+/// What `table`, by rising share, has for the greatest share that is not above `share`.
+fn greatest(table: &[(f32, f32)], share: f32) -> Option<f32> {
+    table.iter().rev().find(|(known, _)| *known <= share).map(|(_, probability)| *probability)
 }
 
 impl Likeness {
@@ -183,9 +192,12 @@ impl Likeness {
         if file.classes != classes {
             return Err(format!("classes are {}; this program needs {}", file.classes.join(", "), classes.join(", ")));
         }
-        let rising = file.thresholds.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 >= pair[1].1);
-        if !rising || file.thresholds.iter().any(|(share, least)| !(0.0..=1.0).contains(share) || !(0.0..=1.0).contains(least)) {
-            return Err("thresholds are not pairs of rising shares and falling probabilities, both from 0 to 1".into());
+        let rising = |table: &[(f32, f32)]| table.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let within = |table: &[(f32, f32)]| table.iter().all(|(a, b)| (0.0..=1.0).contains(a) && (0.0..=1.0).contains(b));
+        for (name, table) in [("thresholds", &file.thresholds), ("softening", &file.softening)] {
+            if !rising(table) || !within(table) {
+                return Err(format!("`{name}` are not pairs of a share and a probability, both from 0 to 1, by rising share"));
+            }
         }
         let row = |name: &str, steps: &[i32]| -> std::result::Result<[f32; CLASSES], String> {
             let row: [i32; CLASSES] = steps
@@ -204,14 +216,21 @@ impl Likeness {
             }
             rows.insert(pack(&signs), row(name, steps)?);
         }
-        Ok(Likeness { version: file.version, note: file.note, thresholds: file.thresholds, bias: row("bias", &file.bias)?, rows })
+        Ok(Likeness {
+            version: file.version,
+            note: file.note,
+            thresholds: file.thresholds,
+            softening: file.softening,
+            bias: row("bias", &file.bias)?,
+            rows,
+        })
     }
 
     /// Makes a model from its weights; they are rounded to what the file can hold, and features that would say nothing are left out.
     pub fn new(version: String, note: String, bias: [f32; CLASSES], rows: HashMap<Key, [f32; CLASSES]>) -> Self {
         let round = |row: [f32; CLASSES]| row.map(|w| (w * STEPS).round().clamp(-LARGEST as f32, LARGEST as f32) / STEPS);
         let rows = rows.into_iter().map(|(key, row)| (key, round(row))).filter(|(_, row)| row.iter().any(|w| *w != 0.0)).collect();
-        Likeness { version, note, thresholds: Vec::new(), bias: round(bias), rows }
+        Likeness { version, note, thresholds: Vec::new(), softening: Vec::new(), bias: round(bias), rows }
     }
 
     /// The file's text: a line for each feature, in order.
@@ -227,10 +246,11 @@ impl Likeness {
             lines.push(format!("{}:[{}]", json(&name)?, steps(row)));
         }
         Ok(format!(
-            "{{\n\"version\": {},\n\"note\": {},\n\"thresholds\": {},\n\"classes\": {},\n\"bias\": [{}],\n\"weights\": {{\n{}\n}}\n}}\n",
+            "{{\n\"version\": {},\n\"note\": {},\n\"thresholds\": {},\n\"softening\": {},\n\"classes\": {},\n\"bias\": [{}],\n\"weights\": {{\n{}\n}}\n}}\n",
             json(&self.version)?,
             json(&self.note)?,
             json(&self.thresholds)?,
+            json(&self.softening)?,
             json(&classes)?,
             steps(&self.bias),
             lines.join(",\n")
@@ -289,6 +309,12 @@ impl Likeness {
     /// The probability above which a sentence is raised so that no more than `share` of clean drafts are; none where the file
     /// knows none for so low a share.
     pub fn threshold(&self, share: f32) -> Option<f32> {
-        self.thresholds.iter().rev().find(|(known, _)| *known <= share).map(|(_, least)| *least)
+        greatest(&self.thresholds, share)
+    }
+
+    /// The probability below which a block may be softened so that no more than `share` of rightly blocked drafts are; none where
+    /// the file knows none for so low a share.
+    pub fn softened_below(&self, share: f32) -> Option<f32> {
+        greatest(&self.softening, share)
     }
 }

@@ -10,7 +10,7 @@ mod review;
 mod sentences;
 
 pub use likeness::Likeness;
-pub use opinion::{Opinion, Suspicion, merged};
+pub use opinion::{Opinion, Suspicion, highest, merged, overlap};
 pub use review::{review, texts};
 
 use serde::Serialize;
@@ -124,7 +124,8 @@ impl Checker {
         self.check_with(text, channel, None)
     }
 
-    /// The same, and sentences that no check finds fault with but that read, in a second `opinion`, like a violation.
+    /// The same with a second `opinion`: sentences that no check finds fault with but that read like a violation are warned of,
+    /// and what is blocked for a sentence that reads like a clean one is warned of only.
     ///
     /// # Errors
     /// As of [`Checker::check`].
@@ -146,7 +147,7 @@ impl Checker {
         }
         let mut violations = self.violations(found, &chars);
         if let Some(opinion) = opinion {
-            let suspicions = opinion.model.suspicions(&chars, &reading, opinion.least, &violations);
+            let suspicions = opinion.apply(&chars, &reading, &mut violations);
             violations.extend(suspicions.into_iter().filter_map(|suspicion| self.suspect(&suspicion, &chars, channel)));
             violations.sort_by_key(|violation| (violation.span, violation.rule));
         }

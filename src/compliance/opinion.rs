@@ -1,12 +1,13 @@
 //! From what the likeness model takes for a violation to what an agent is shown: the sentence, the words that tell most, the
-//! replacement of the check that speaks of the same things.
+//! replacement of the check that speaks of the same things. It warns, and softens a block to a warning; it never blocks and
+//! never lets pass what a check found.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::likeness::{self, Likeness};
 use super::{Violation, applies};
-use crate::corpus::{Channel, Check, CheckRule};
+use crate::corpus::{Channel, Check, CheckRule, CheckSeverity};
 use crate::pattern::{Reading, Span};
 
 /// A model and how sure it must be.
@@ -15,22 +16,53 @@ pub struct Opinion {
     /// The model.
     pub model: Arc<Likeness>,
     /// Sentences with a higher probability than this are raised.
-    pub least: f32,
+    pub raised_above: f32,
+    /// What a check blocks for a sentence with a lower probability than this is only warned of.
+    pub softened_below: f32,
 }
 
 impl Opinion {
-    /// The opinion that raises no more than `share` of clean drafts, as measured when `model` was made; none where it knows no
-    /// probability for so low a share, 0 above all.
-    pub fn new(model: Arc<Likeness>, share: f32) -> Option<Self> {
-        let least = model.threshold(share)?;
-        Some(Opinion { model, least })
+    /// The opinion that raises no more than the share `warned` of clean drafts and softens no more than the share `softened` of
+    /// rightly blocked ones, as measured when `model` was made; none where that comes to nothing, as with 0 and 0.
+    pub fn new(model: Arc<Likeness>, warned: f32, softened: f32) -> Option<Self> {
+        let (raised_above, softened_below) = (model.threshold(warned), model.softened_below(softened));
+        if raised_above.is_none() && softened_below.is_none() {
+            return None;
+        }
+        let (raised_above, softened_below) = (raised_above.unwrap_or(1.0), softened_below.unwrap_or(0.0));
+        Some(Opinion { model, raised_above, softened_below })
+    }
+
+    /// Softens blocks in `violations` whose sentences read like clean ones, and returns the sentences that read like violations
+    /// and in which none of them stands.
+    pub(super) fn apply(&self, chars: &[char], reading: &Reading, violations: &mut [Violation]) -> Vec<Suspicion> {
+        let read = self.model.read(chars, reading);
+        for violation in violations.iter_mut().filter(|violation| violation.severity == CheckSeverity::Block) {
+            if highest(&read, violation.span) < self.softened_below {
+                violation.severity = CheckSeverity::Warn;
+            }
+        }
+        let raised = read.into_iter().filter(|suspicion| {
+            suspicion.probability > self.raised_above && !violations.iter().any(|known| overlap(known.span, suspicion.span))
+        });
+        merged(raised, chars)
     }
 }
 
-/// A sentence that reads like a violation.
+/// The highest probability among the sentences that share characters with `span`.
+pub fn highest(read: &[Suspicion], span: Span) -> f32 {
+    read.iter().filter(|suspicion| overlap(suspicion.span, span)).map(|suspicion| suspicion.probability).fold(0.0, f32::max)
+}
+
+/// True if the two share a character.
+pub fn overlap(a: Span, b: Span) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
+/// A sentence with what it reads like.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suspicion {
-    /// The rule it seems to break.
+    /// The rule it breaks most probably, if it breaks one.
     pub rule: CheckRule,
     /// The probability that it breaks any.
     pub probability: f32,
@@ -41,28 +73,14 @@ pub struct Suspicion {
 }
 
 impl Likeness {
-    /// Sentences whose probability is above `least` and in which nothing of `known` stands, in order; neighbours that seem to
-    /// break the same rule as one.
-    pub fn suspicions(&self, chars: &[char], reading: &Reading, least: f32, known: &[Violation]) -> Vec<Suspicion> {
-        merged(self.single_suspicions(chars, reading, least, known), chars)
-    }
-
-    /// The same, sentence by sentence.
-    pub fn single_suspicions(&self, chars: &[char], reading: &Reading, least: f32, known: &[Violation]) -> Vec<Suspicion> {
-        let overlaps = |a: Span, b: Span| a.start < b.end && b.start < a.end;
-        likeness::sentences(chars, reading)
-            .iter()
-            .filter(|sentence| !known.iter().any(|violation| overlaps(violation.span, sentence.span)))
-            .filter_map(|sentence| {
-                let judgement = self.judge(sentence);
-                (judgement.probability > least).then(|| Suspicion {
-                    rule: judgement.rule,
-                    probability: judgement.probability,
-                    span: sentence.span,
-                    words: self.telling(sentence, judgement.rule),
-                })
-            })
-            .collect()
+    /// Every sentence with what it reads like, in order.
+    pub fn read(&self, chars: &[char], reading: &Reading) -> Vec<Suspicion> {
+        let judge = |sentence: &likeness::Sentence| {
+            let judgement = self.judge(sentence);
+            let words = self.telling(sentence, judgement.rule);
+            Suspicion { rule: judgement.rule, probability: judgement.probability, span: sentence.span, words }
+        };
+        likeness::sentences(chars, reading).iter().map(judge).collect()
     }
 }
 

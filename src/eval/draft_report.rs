@@ -4,14 +4,16 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
-use crate::compliance::{Likeness, Suspicion, Verdict, Violation, merged};
-use crate::corpus::CheckRule;
+use crate::compliance::{Likeness, Suspicion, Violation, highest, merged, overlap};
+use crate::corpus::{CheckRule, CheckSeverity};
 use crate::pattern::Span;
 
 /// Shares of clean drafts raised that are shown, of those that the model knows a threshold for.
 const SHOWN: &[f32] = &[0.01, 0.02, 0.03, 0.04, 0.05, 0.08];
 /// The share at which results are shown by rule.
 const USUAL: f32 = 0.03;
+/// The share of rightly blocked drafts that may be softened to warnings.
+const USUALLY_SOFTENED: f32 = 0.01;
 
 /// A draft with what was found in it.
 pub(super) struct Seen {
@@ -31,8 +33,14 @@ impl Seen {
         self.unflagged().map(|suspicion| suspicion.probability).fold(0.0, f32::max)
     }
 
+    /// The highest probability of a sentence for which a check blocks it, if one does: with a lower limit it stays blocked.
+    pub fn blocked_at(&self) -> Option<f32> {
+        let blocking = self.violations.iter().filter(|violation| violation.severity == CheckSeverity::Block);
+        blocking.map(|violation| highest(&self.suspicions, violation.span)).max_by(f32::total_cmp)
+    }
+
     fn unflagged(&self) -> impl Iterator<Item = &Suspicion> {
-        let flagged = |span: Span| self.violations.iter().any(|v| v.span.start < span.end && span.start < v.span.end);
+        let flagged = |span: Span| self.violations.iter().any(|violation| overlap(violation.span, span));
         self.suspicions.iter().filter(move |suspicion| !flagged(suspicion.span))
     }
 }
@@ -44,6 +52,8 @@ pub struct Tally {
     pub found: usize,
     /// Those of them whose rule is right as well.
     pub right_rule: usize,
+    /// Violating drafts that are blocked.
+    pub stopped: usize,
     /// Clean drafts that are blocked.
     pub blocked: usize,
     /// Clean drafts that are warned of.
@@ -59,7 +69,7 @@ pub struct AtThreshold {
     pub least: f32,
     /// By the model alone.
     pub likeness: Tally,
-    /// By checks and model together.
+    /// By checks and model together, blocks softened as usual.
     pub both: Tally,
 }
 
@@ -95,12 +105,13 @@ pub struct DraftReport {
 
 impl DraftReport {
     pub(super) fn new(name: String, seen: &[Seen], model: &Likeness) -> Self {
+        let softened_below = model.softened_below(USUALLY_SOFTENED).unwrap_or(0.0);
         let at = |share: f32| {
             model.threshold(share).map(|least| AtThreshold {
                 share,
                 least,
-                likeness: tally(seen, false, Some(least)),
-                both: tally(seen, true, Some(least)),
+                likeness: tally(seen, false, Some(least), 0.0),
+                both: tally(seen, true, Some(least), softened_below),
             })
         };
         let usual = model.threshold(USUAL);
@@ -114,7 +125,7 @@ impl DraftReport {
             name,
             violating: seen.iter().filter(|seen| seen.fault.is_some()).count(),
             clean: seen.iter().filter(|seen| seen.fault.is_none()).count(),
-            words: tally(seen, true, None),
+            words: tally(seen, true, None, 0.0),
             thresholds: SHOWN.iter().filter_map(|share| at(*share)).collect(),
             rules: CheckRule::NAMES.iter().filter_map(of_rule).collect(),
         }
@@ -135,21 +146,22 @@ fn covering(seen: &Seen, words: bool, least: Option<f32>) -> Vec<CheckRule> {
     by_words.chain(by_likeness).filter_map(covers).collect()
 }
 
-fn tally(seen: &[Seen], words: bool, least: Option<f32>) -> Tally {
+fn tally(seen: &[Seen], words: bool, least: Option<f32>, softened_below: f32) -> Tally {
     let mut tally = Tally::default();
     for seen in seen {
+        let blocked = words && seen.blocked_at().is_some_and(|probability| probability >= softened_below);
         match seen.fault {
             Some((rule, _)) => {
+                tally.stopped += usize::from(blocked);
                 let rules = covering(seen, words, least);
                 tally.found += usize::from(!rules.is_empty());
                 tally.right_rule += usize::from(rules.contains(&rule));
             }
             None => {
-                let verdict = if words { Verdict::of(&seen.violations) } else { Verdict::Pass };
                 let most = if words { seen.suspicion() } else { seen.suspicions.iter().map(|s| s.probability).fold(0.0, f32::max) };
                 let raised = least.is_some_and(|least| most > least);
-                tally.blocked += usize::from(verdict == Verdict::Block);
-                tally.warned += usize::from(verdict == Verdict::Warn || verdict == Verdict::Pass && raised);
+                tally.blocked += usize::from(blocked);
+                tally.warned += usize::from(!blocked && (raised || words && !seen.violations.is_empty()));
             }
         }
     }
@@ -163,9 +175,10 @@ impl Display for DraftReport {
         let mut row = |what: &str, tally: &Tally| {
             writeln!(
                 f,
-                "  {what:<28} found {:5.1}% (right rule {:5.1}%), clean blocked {:4.1}% warned {:4.1}%",
+                "  {what:<28} found {:5.1}% (right rule {:5.1}%), blocked {:5.1}%; clean blocked {:4.1}% warned {:4.1}%",
                 percent(tally.found, self.violating),
                 percent(tally.right_rule, self.violating),
+                percent(tally.stopped, self.violating),
                 percent(tally.blocked, self.clean),
                 percent(tally.warned, self.clean)
             )

@@ -16,6 +16,8 @@ use crate::pattern::{Evasions, Reading};
 
 /// Shares of clean drafts for which the probability that raises no more of them is noted.
 const SHARES: &[f32] = &[0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15];
+/// Shares of rightly blocked drafts for which the probability below which no more of them lie is noted.
+const SOFTENED: &[f32] = &[0.002, 0.005, 0.01, 0.02, 0.03, 0.05];
 /// Sentences that must hold a feature of one, two or three signs.
 const SEEN: [usize; LONGEST] = [1, 2, 3];
 /// Parts into which a single set is cut for the thresholds.
@@ -78,6 +80,7 @@ pub fn learn(sets: &[DraftSet], corpus: &Corpus, version: &str) -> Result<Learnt
         }
     }
     let mut model = train(&taught.iter().flatten().chain(&own).collect::<Vec<_>>(), version, &note);
+    model.softening = softening(by_set.iter().flat_map(|(_, seen)| seen));
     model.thresholds = thresholds(by_set.iter().flat_map(|(_, seen)| seen));
     let held_out = by_set.into_iter().map(|(name, seen)| DraftReport::new(name, &seen, &model)).collect();
     Ok(Learnt { model, held_out })
@@ -98,7 +101,7 @@ fn see(draft: &LabelledDraft, checker: &Checker, evasions: &Evasions, model: &Li
     let chars: Vec<char> = draft.text.chars().collect();
     let violations = checker.check(&draft.text, None)?;
     debug_assert!(violations.iter().all(|violation| violation.matched_by == MatchedBy::Words));
-    let suspicions = model.single_suspicions(&chars, &Reading::new(&draft.text, evasions), 0.0, &[]);
+    let suspicions = model.read(&chars, &Reading::new(&draft.text, evasions));
     Ok(Seen { fault: draft.fault, chars, violations, suspicions })
 }
 
@@ -113,6 +116,18 @@ fn thresholds<'s>(seen: impl Iterator<Item = &'s Seen>) -> Vec<(f32, f32)> {
         (*share, ((least * 1e4).ceil() / 1e4).min(1.0))
     };
     SHARES.iter().map(highest).collect()
+}
+
+/// For each share the highest probability below which no more of the rightly blocked drafts lie; rounded down.
+fn softening<'s>(seen: impl Iterator<Item = &'s Seen>) -> Vec<(f32, f32)> {
+    let mut blocked: Vec<f32> = seen.filter(|seen| seen.fault.is_some()).filter_map(Seen::blocked_at).collect();
+    blocked.sort_by(f32::total_cmp);
+    let lowest = |share: &f32| {
+        let allowed = (share * blocked.len() as f32) as usize;
+        let least = blocked.get(allowed).copied().unwrap_or(0.0);
+        (*share, (least * 1e4).floor() / 1e4)
+    };
+    SOFTENED.iter().map(lowest).collect()
 }
 
 /// Sentences of drafts: those that hold offending words break the rule, all others are clean.

@@ -108,7 +108,7 @@ pub fn load_ranker(config: &Config) -> Result<Ranker> {
 pub fn load_opinion(config: &Config) -> Result<Option<Opinion>> {
     let path = &config.drafts.path;
     let model = if path.as_os_str().is_empty() { Likeness::built_in() } else { Arc::new(Likeness::load(path)?) };
-    Ok(Opinion::new(model, config.drafts.warned))
+    Ok(Opinion::new(model, config.drafts.warned, config.drafts.softened))
 }
 
 impl Service {
