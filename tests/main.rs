@@ -19,6 +19,7 @@ mod explain;
 mod generations;
 mod http;
 mod hub;
+mod likeness;
 mod models;
 mod pruning;
 mod reachability;

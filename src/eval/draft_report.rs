@@ -13,7 +13,7 @@ const SHOWN: &[f32] = &[0.01, 0.02, 0.03, 0.04, 0.05, 0.08];
 /// The share at which results are shown by rule.
 const USUAL: f32 = 0.03;
 /// The share of rightly blocked drafts that may be softened to warnings.
-const USUALLY_SOFTENED: f32 = 0.01;
+const USUALLY_SOFTENED: f32 = 0.02;
 
 /// A draft with what was found in it.
 pub(super) struct Seen {
