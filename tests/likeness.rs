@@ -11,12 +11,39 @@ use yingda::config::Config;
 use yingda::corpus::{CheckRule, CheckSeverity, Corpus, Screening, SourceFile};
 use yingda::eval::{DraftSet, hold_out, learn};
 
-use crate::support::{root, starter_server, yingda};
+use crate::support::{Server, TempCorpus, config, root, yingda};
 
-/// Violations in words that no check names, with what must be covered.
-const WILD: &[(&str, &str)] = &[];
+/// Violations, with their rule and what must be covered.
+const WILD: &[(&str, &str, &str)] = &[
+    ("credential", "短信里那串数字念给我听一下", "短信里那串数字念给我听一下"),
+    ("credential", "麻烦把您收到的六个数发过来我帮您操作", "六个数发过来"),
+    ("insult", "您这理解能力我真是服了", "理解能力我真是服了"),
+    ("insult", "说了这么多遍还不明白，真够可以的", "这么多遍还不明白"),
+    ("blame", "东西是您自己弄坏的，别往我们头上推", "别往我们头上推"),
+    ("evasion", "这事别找我，我只管打字", "这事别找我"),
+    ("medical_claim", "喝一个疗程血糖就下来了", "血糖就下来了"),
+    ("medical_claim", "贴上两天，老寒腿就不疼了", "老寒腿就不疼了"),
+    ("off_platform", "咱们换个软件聊，这里不方便说", "换个软件聊"),
+    ("vague", "您等等看，早晚会到的", "早晚会到的"),
+    ("over_promise", "这单您放一百个心，出了事我扛着", "出了事我扛着"),
+    ("superlative", "全中国找不出第二家比我们好的", "找不出第二家"),
+    ("insult", "亲，衣服我看过了，没有瑕疵。像您这样难伺候的客人我头一回见！您可以申请退货。", "难伺候的客人我头一回见！"),
+];
 /// What speaks of the same things without fault.
-const NEAR_MISSES: &[&str] = &[];
+const NEAR_MISSES: &[&str] = &[
+    "请勿把短信验证码告诉任何人，我们也不会向您索要。",
+    "这款护腰只有保暖作用，不能治疗腰椎疾病，疼痛请及时就医。",
+    "具体哪天送到我们不能保证，请以物流信息为准。",
+    "您说客服让您加微信，那不是我们的人，请不要添加。",
+    "羊毛面料遇热可能会缩水，建议用冷水手洗。",
+    "这个问题我现在还不知道，我问一下仓库，下午三点前回复您。",
+    "给您发错颜色是我们的疏忽，运费由我们承担。",
+    "麻烦您看一下包装底部的批号，拍一张照片给我。",
+    "我们不敢说是全网最低价，您可以比较之后再决定。",
+    "审核通过后，退款会在1到3个工作日内退回原付款账户。",
+    "没关系，您慢慢拍，我一直在的。",
+    "您没有看错，页面上的尺寸确实写错了，是我们的问题。",
+];
 
 fn starter() -> Corpus {
     Corpus::load(&root().join("corpus")).expect("the starter corpus can be read")
@@ -30,6 +57,23 @@ fn opinion() -> Opinion {
 
 fn by_likeness(violations: &[Violation]) -> Vec<&Violation> {
     violations.iter().filter(|violation| violation.matched_by == MatchedBy::Likeness).collect()
+}
+
+/// A corpus whose checks name no words that anybody writes, so that likeness alone speaks, and a server over it.
+fn server_without_words() -> (TempCorpus, Server) {
+    let corpus = TempCorpus::small();
+    for rule in CheckRule::NAMES {
+        let check = |id: &str| {
+            format!(
+                "  - id: {id}\n    severity: block\n    patterns: [某甲某乙某丙]\n    reason: 试验\n    replacement: 请稍等{id}。\n"
+            )
+        };
+        let checks = [check(&format!("{rule}-1")), check(&format!("{rule}-2"))].concat();
+        corpus.write(&format!("check/{rule}.yaml"), format!("kind: check\nrule: {rule}\nchecks:\n{checks}"));
+    }
+    corpus.publish();
+    let server = Server::start(&config(&corpus.path(), &corpus.data()));
+    (corpus, server)
 }
 
 /// A folder of drafts.
@@ -57,8 +101,9 @@ const FEW_CLEAN: &str = "\
 
 #[test]
 fn what_no_check_has_words_for_is_warned_of() {
-    for (text, words) in WILD {
-        let answer = starter_server().post("/v1/check", &json!({ "text": text, "channel": "im" })).json();
+    let (corpus, server) = server_without_words();
+    for (rule, text, words) in WILD {
+        let answer = server.post("/v1/check", &json!({ "text": text, "channel": "im" })).json();
         let violations = answer["violations"].as_array().unwrap_or_else(|| panic!("{text}: {answer}"));
         let at = text.find(words).map(|at| text[..at].chars().count()).expect(words);
         let end = at + words.chars().count();
@@ -66,6 +111,7 @@ fn what_no_check_has_words_for_is_warned_of() {
             |violation: &serde_json::Value, field: &str, side: &str| violation[field][side].as_u64().expect("a place") as usize;
         let covering = violations.iter().find(|violation| {
             violation["matched_by"] == "likeness"
+                && violation["rule"] == *rule
                 && place(violation, "span", "start") <= at
                 && end <= place(violation, "span", "end")
         });
@@ -73,19 +119,16 @@ fn what_no_check_has_words_for_is_warned_of() {
         assert_eq!((&covering["severity"], &answer["verdict"]), (&json!("warn"), &json!("warn")), "{text}");
         let (from, to) = (place(covering, "words", "start"), place(covering, "words", "end"));
         assert!(from < end && at < to, "{text}: {covering}");
-        let check =
-            starter().screening.checks.into_iter().find(|check| covering["check"] == check.id).expect("a check of the corpus");
-        assert_eq!(
-            (covering["rule"].as_str(), covering["replacement"].as_str()),
-            (Some(check.rule.as_str()), Some(&*check.replacement))
-        );
+        let check = corpus.load().screening.checks.into_iter().find(|check| covering["check"] == check.id).expect("a check");
+        assert_eq!((*rule, covering["replacement"].as_str()), (check.rule.as_str(), Some(&*check.replacement)), "{text}");
     }
 }
 
 #[test]
 fn what_is_said_well_of_the_same_things_passes() {
+    let (_corpus, server) = server_without_words();
     for text in NEAR_MISSES {
-        let answer = starter_server().post("/v1/check", &json!({ "text": text })).json();
+        let answer = server.post("/v1/check", &json!({ "text": text })).json();
         assert_eq!(answer["verdict"], "pass", "{text}: {answer:#}");
     }
 }
@@ -128,7 +171,6 @@ fn a_guess_never_blocks_and_repeats_no_check() {
 fn a_block_is_softened_where_the_sentence_reads_like_a_clean_one() {
     let check = "kind: check\nrule: over_promise\nchecks:\n  - id: today\n    severity: block\n    patterns: [今天下午]\n    reason: 试验\n    replacement: 请稍等。\n";
     let corpus = Corpus::from_files(&[SourceFile { path: "check/a.yaml".into(), bytes: check.as_bytes().to_vec() }], Vec::new());
-    assert_eq!(corpus.errors(), 0, "{:?}", corpus.problems);
     let checker = Checker::new(&corpus.screening).expect("the checks compile");
     for (text, severity) in [
         ("您好，您的订单今天下午已经发出，物流信息可以在订单详情里查看。", CheckSeverity::Warn),
@@ -145,17 +187,15 @@ fn a_block_is_softened_where_the_sentence_reads_like_a_clean_one() {
 
 #[test]
 fn a_rule_without_checks_is_not_guessed_at() {
-    let check = "kind: check\nrule: insult\nchecks:\n  - id: a\n    severity: block\n    patterns: [滚出去]\n    reason: 不好\n    replacement: 请稍等。\n";
-    let corpus = Corpus::from_files(&[SourceFile { path: "check/a.yaml".into(), bytes: check.as_bytes().to_vec() }], Vec::new());
-    let checker = Checker::new(&corpus.screening).expect("the checks compile");
-    let built_in = Checker::new(&Screening::built_in()).expect("the checks compile");
-    let opinion = Opinion { raised_above: 0.0, ..opinion() };
-    let rules = |checker: &Checker| -> Vec<CheckRule> {
-        let violations = checker.check_with("短信里那串数字念给我听一下。", None, Some(&opinion)).expect("a short draft");
-        by_likeness(&violations).iter().map(|violation| violation.rule).collect()
-    };
-    assert_eq!(rules(&built_in), [CheckRule::Credential]);
-    assert_eq!(rules(&checker), []);
+    for (rule, guessed) in [("credential", vec![CheckRule::Credential]), ("insult", vec![])] {
+        let check = format!(
+            "kind: check\nrule: {rule}\nchecks:\n  - id: a\n    severity: block\n    patterns: [某甲某乙某丙]\n    reason: 试验\n    replacement: 请稍等。\n"
+        );
+        let corpus = Corpus::from_files(&[SourceFile { path: "check/a.yaml".into(), bytes: check.into_bytes() }], Vec::new());
+        let checker = Checker::new(&corpus.screening).expect("the checks compile");
+        let violations = checker.check_with("短信里那串数字念给我听一下。", None, Some(&opinion())).expect("a short draft");
+        assert_eq!(by_likeness(&violations).iter().map(|violation| violation.rule).collect::<Vec<_>>(), guessed, "{violations:?}");
+    }
 }
 
 #[test]

@@ -98,7 +98,7 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Measure the quality of answers on a labelled set, or on the corpus' golden questions
     Eval(eval::EvalArguments),
-    /// Learn from labelled sets, the ranker from questions, the check of drafts from drafts, and write weights
+    /// Train the ranker, or the second opinion on drafts, on labelled sets
     Tune(tune::TuneArguments),
     /// List the generations that are kept
     Generations,
