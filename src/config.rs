@@ -35,6 +35,8 @@ pub struct Config {
     pub reranker: RerankerConfig,
     /// The ranker.
     pub ranker: RankerConfig,
+    /// The second opinion on drafts.
+    pub drafts: DraftsConfig,
     /// The HTTP service.
     pub server: ServerConfig,
     /// The shop.
@@ -115,6 +117,18 @@ pub struct RerankerConfig {
 pub struct RankerConfig {
     /// Weights file; empty for the built-in one.
     pub path: PathBuf,
+}
+
+/// `[drafts]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DraftsConfig {
+    /// Weights file; empty for the built-in one.
+    pub path: PathBuf,
+    /// Share of clean drafts that may be warned of for what they read like, from 0 (none: no second opinion) to 0.15.
+    pub warned: f32,
+    /// Share of rightly blocked drafts that may be softened to a warning, from 0 (none) to 0.05.
+    pub softened: f32,
 }
 
 /// `[server]`
@@ -258,6 +272,8 @@ impl Config {
         }
         within("reranker.candidates", self.reranker.candidates, 1, 100)?;
         within("reranker.weight", self.reranker.weight, 0.0, 1.0)?;
+        within("drafts.warned", self.drafts.warned, 0.0, 0.15)?;
+        within("drafts.softened", self.drafts.softened, 0.0, 0.05)?;
         one_of("model.normalize", &self.model.normalize, &["", "true", "false"])?;
         one_of("log.level", &self.log.level, &["error", "warn", "info", "debug", "trace"])?;
         one_of("log.format", &self.log.format, &["text", "json"])?;

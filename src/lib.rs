@@ -49,7 +49,7 @@
 //! - **A risk goes first.** A raised rule of level 1 hands the conversation to a person, however sure an answer is. Nothing is
 //!   sent to a customer in place of that.
 //! - **A draft is never changed.** A check names faults, places and wordings that may be used; whether to use them is the
-//!   agent's business.
+//!   agent's business. What a trained model makes of a draft never blocks it; only words that a check names do.
 //! - **Whatever a request controls has a limit**: body, query, messages, `top_k`, time, template steps, reply length.
 //! - **Settings are resolved once**, in [`config`]. Nothing else reads the environment.
 //!
@@ -75,7 +75,8 @@
 //!    rules; what a match means is decided in the rooms that use it.
 //! 5. [`corpus`]: from files to checked entries, with the rules for drafts, risks and emotions among them. Never imports
 //!    `lexical` or `embedding`.
-//! 6. [`compliance`]: faults of a draft, and of the corpus' own texts. Needs neither model nor index.
+//! 6. [`compliance`]: faults of a draft, and of the corpus' own texts, by words and by what a sentence reads like. Needs neither
+//!    embeddings nor index.
 //! 7. [`emotion`]: what a customer feels, from a lexicon. Needs neither model nor index.
 //! 8. [`dialogue`]: reading a conversation: questions, follow-ups, what the customer told, courtesies, the wish for a person.
 //!    Knows neither entries nor rankings, and never searches.
@@ -88,7 +89,8 @@
 //! 13. [`risk`]: which risk rules a conversation raises, by words and by nearness in meaning. Ranks no answers.
 //! 14. [`reply`]: which answer applies, its template filled in, the tone and length of a channel, and the question to ask where
 //!     candidates cannot be told apart. Does not search.
-//! 15. [`eval`]: labelled sets, metrics, reports, training of the ranker; through the real pipeline.
+//! 15. [`eval`]: labelled sets, metrics, reports, training of the ranker and of the second opinion on drafts; through the real
+//!     pipeline.
 //! 16. [`service`]: the application. What an endpoint does and what the command of the same name does is one function here,
 //!     which is why `yingda search --format json` prints what `POST /v1/search` answers, and why handlers and commands stay thin. The
 //!     decision is made here, in one function, from what the rooms above found. It knows requests as data; it knows neither

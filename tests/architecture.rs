@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "reply",
         ],
     ),
-    ("eval", &["error", "text", "corpus", "lexical", "embedding", "generation", "query", "service"]),
+    ("eval", &["error", "text", "pattern", "corpus", "compliance", "lexical", "embedding", "generation", "query", "service"]),
     ("http", &["error", "config", "service"]),
     ("cli", &["error", "config", "text", "corpus", "compliance", "embedding", "generation", "query", "reply", "eval", "service"]),
     ("main.rs", &["cli"]),

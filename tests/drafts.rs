@@ -107,7 +107,7 @@ fn spans_count_characters_of_the_draft() {
     let violation = violations.first().expect("a violation");
     let at = |span: Span| text.chars().skip(span.start as usize).take((span.end - span.start) as usize).collect::<String>();
     assert_eq!(at(violation.words), "加 ｖ❤");
-    assert_eq!(at(violation.span), "加 ｖ❤：abc_1.2 吧 ，谢谢");
+    assert_eq!(at(violation.span), "加 ｖ❤：abc_1.2 吧 ，谢谢 。");
     assert_eq!(violation.text, at(violation.span));
     assert_eq!(violation.rule, CheckRule::OffPlatform);
 }
@@ -117,10 +117,10 @@ fn a_replacement_stands_for_whole_sentences() {
     let checker = checker();
     let violations = checker.check("您好。爱买不买，滚。", None).expect("a short draft");
     let seen: Vec<&str> = violations.iter().map(|violation| violation.text.as_str()).collect();
-    assert_eq!(seen, ["爱买不买，滚"]);
+    assert_eq!(seen, ["爱买不买，滚。"]);
     let violations = checker.check("爱买不买。滚！", None).expect("a short draft");
     let seen: Vec<&str> = violations.iter().map(|violation| violation.text.as_str()).collect();
-    assert_eq!(seen, ["爱买不买", "滚"]);
+    assert_eq!(seen, ["爱买不买。", "滚！"]);
     // A sentence without end is cut where a clause ends.
     let long = format!("{}，爱买不买，{}", "好，".repeat(40), "行，".repeat(40));
     let violations = checker.check(&long, None).expect("a short draft");

@@ -20,6 +20,7 @@ mod features;
 mod generations;
 mod http;
 mod hub;
+mod likeness;
 mod models;
 mod pruning;
 mod reachability;

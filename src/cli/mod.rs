@@ -98,7 +98,7 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Measure the quality of answers on a labelled set, or on the corpus' golden questions
     Eval(eval::EvalArguments),
-    /// Train the ranker on labelled sets and write its weights
+    /// Train the ranker, or the second opinion on drafts, on labelled sets
     Tune(tune::TuneArguments),
     /// List the generations that are kept
     Generations,

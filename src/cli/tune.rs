@@ -1,4 +1,4 @@
-//! `yingda tune`: trains the ranker on labelled sets and writes its weights.
+//! `yingda tune`: learns from labelled sets, the ranker from questions and the second opinion from drafts, and writes weights.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::{EXIT_OK, Format, output};
 use crate::config::Config;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::eval::{Bench, EvalSet, Example, calibrated, examples, train, train_answerable};
+use crate::eval::{Bench, DraftSet, EvalSet, Example, Learnt, calibrated, examples, hold_out, learn, train, train_answerable};
 use crate::query::{ANSWERING_KINDS, Filters};
 use crate::service::{load_model, load_ranker};
 
@@ -35,7 +35,16 @@ pub struct TuneArguments {
     /// Features that get no weight in the order, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     without: Vec<String>,
-    /// File for the weights
+    /// Folders with bad_drafts.tsv and clean_drafts.tsv, one for each author: learn what drafts that break a rule read like
+    #[arg(long, value_name = "DIR")]
+    drafts: Vec<PathBuf>,
+    /// Folders of the same form that are not learnt from, to show what is found in them
+    #[arg(long, value_name = "DIR", requires = "drafts")]
+    hold_out: Vec<PathBuf>,
+    /// File for the weights for drafts
+    #[arg(long, value_name = "FILE", default_value = "drafts.json")]
+    drafts_out: PathBuf,
+    /// File for the weights of the ranker
     #[arg(long, value_name = "FILE", default_value = "ranker.json")]
     out: PathBuf,
     /// Version written into the file
@@ -43,11 +52,44 @@ pub struct TuneArguments {
     name: String,
 }
 
-/// Trains and writes.
+/// Trains what there are sets for, and writes it.
 pub fn run(config: &Config, arguments: &TuneArguments, format: Format) -> Result<u8> {
-    if arguments.sets.is_empty() && arguments.order_sets.is_empty() && !arguments.golden {
-        return Err(Error::InvalidRequest("nothing to learn from; give --set DIR or --golden".into()));
+    let for_ranker = !arguments.sets.is_empty() || !arguments.order_sets.is_empty() || arguments.golden;
+    if !for_ranker && arguments.drafts.is_empty() {
+        return Err(Error::InvalidRequest("nothing to learn from; give --set DIR, --golden or --drafts DIR".into()));
     }
+    if !arguments.drafts.is_empty() {
+        drafts(config, arguments, format)?;
+    }
+    if for_ranker { ranker(config, arguments, format) } else { Ok(EXIT_OK) }
+}
+
+/// Learns what violating drafts read like.
+fn drafts(config: &Config, arguments: &TuneArguments, format: Format) -> Result<()> {
+    let load = |folders: &[PathBuf]| folders.iter().map(|folder| DraftSet::load(folder)).collect::<Result<Vec<_>>>();
+    let (sets, unread) = (load(&arguments.drafts)?, load(&arguments.hold_out)?);
+    let corpus = Corpus::load(&config.corpus.path)?;
+    let Learnt { model, held_out } = learn(&sets, &corpus, &arguments.name)?;
+    let unread = unread.iter().map(|set| hold_out(set, &corpus, &model)).collect::<Result<Vec<_>>>()?;
+    let own = hold_out(&DraftSet::of_corpus(&corpus), &corpus, &model)?;
+    std::fs::write(&arguments.drafts_out, model.to_json()?).map_err(|source| Error::io(&arguments.drafts_out, source))?;
+    match format {
+        Format::Text => {
+            output::text("Each set by a model that learnt from the others:");
+            held_out.iter().for_each(|report| output::text(&report.to_string()));
+            output::text("By the model that learnt from all of them:");
+            unread.iter().chain([&own]).for_each(|report| output::text(&report.to_string()));
+            output::text(&format!("wrote {}", arguments.drafts_out.display()));
+        }
+        Format::Json => output::json(&serde_json::json!({
+            "thresholds": model.thresholds, "left_out": held_out, "held_out": unread, "corpus": own
+        }))?,
+    }
+    Ok(())
+}
+
+/// Trains the ranker and writes it.
+fn ranker(config: &Config, arguments: &TuneArguments, format: Format) -> Result<u8> {
     let model = load_model(config)?;
     let corpus = Corpus::load(&config.corpus.path)?;
     let (mut ranking, mut decisions, mut strange) = (Vec::new(), Vec::new(), Vec::new());

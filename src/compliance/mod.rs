@@ -1,11 +1,17 @@
 //! Checks an agent's draft before it is sent: promises beyond authority, evasions, superlatives and the like, each with the
 //! words concerned and a wording that may be sent instead. The rules are data of the corpus; what is here decides whether
-//! the context makes a match harmless (a negation, a quotation, an exception). It never changes a draft.
+//! the context makes a match harmless (a negation, a quotation, an exception). Where it is asked for, a second opinion that
+//! learnt from examples adds what the rules have no words for. It never changes a draft.
 
 mod context;
+pub mod likeness;
+mod opinion;
 mod review;
+mod sentences;
 
-pub use review::review;
+pub use likeness::Likeness;
+pub use opinion::{Opinion, Suspicion, highest, merged, overlap};
+pub use review::{review, texts};
 
 use serde::Serialize;
 
@@ -13,13 +19,10 @@ use crate::corpus::{Channel, Check, CheckRule, CheckSeverity, Screening};
 use crate::error::{Error, Result};
 use crate::pattern::{Evasions, Hit, Pattern, PatternSet, Reading, Rulebook, Span};
 use context::Context;
+use opinion::Themes;
 
 /// Longest draft, in characters.
 pub const MAX_DRAFT_CHARS: usize = 8_000;
-/// Marks that end a sentence wherever they stand; a full stop of ASCII may also stand inside a number or an address.
-const SENTENCE_MARKS: &[char] = &['。', '！', '？', '；', '!', '?', ';', '\n', '\r'];
-/// Characters that a sentence reaches to either side of the words; a longer one is cut where a clause ends.
-const SENTENCE_REACH: usize = 40;
 /// Group of words that turn what follows into its opposite.
 const NEGATIONS: &str = "否定";
 /// Group of words that announce somebody else's words.
@@ -46,6 +49,18 @@ pub struct Violation {
     pub replacement: String,
     /// Why it is a fault.
     pub reason: String,
+    /// How it was noticed.
+    pub matched_by: MatchedBy,
+}
+
+/// How a fault was noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MatchedBy {
+    /// By words that a check names.
+    Words,
+    /// The sentence reads like others that broke the rule. A guess, which never blocks.
+    Likeness,
 }
 
 /// What is to be done with a draft as a whole.
@@ -78,6 +93,7 @@ pub struct Checker {
     rules: Rulebook,
     context: Context,
     evasions: Evasions,
+    themes: Themes,
 }
 
 impl Checker {
@@ -91,6 +107,7 @@ impl Checker {
             rules: Rulebook::default(),
             context: Context::new(screening)?,
             evasions: screening.evasions.clone(),
+            themes: Themes::new(&screening.checks),
         };
         for (number, check) in screening.checks.iter().enumerate() {
             let added = checker.rules.add(number as u32, &check.patterns, &check.unless, &screening.groups);
@@ -104,6 +121,15 @@ impl Checker {
     /// # Errors
     /// [`Error::InvalidRequest`] if the draft is longer than [`MAX_DRAFT_CHARS`].
     pub fn check(&self, text: &str, channel: Option<Channel>) -> Result<Vec<Violation>> {
+        self.check_with(text, channel, None)
+    }
+
+    /// The same with a second `opinion`: sentences that no check finds fault with but that read like a violation are warned of,
+    /// and what is blocked for a sentence that reads like a clean one is warned of only.
+    ///
+    /// # Errors
+    /// As of [`Checker::check`].
+    pub fn check_with(&self, text: &str, channel: Option<Channel>, opinion: Option<&Opinion>) -> Result<Vec<Violation>> {
         let chars: Vec<char> = text.chars().collect();
         if chars.len() > MAX_DRAFT_CHARS {
             let what = format!("text has {} characters; the limit is {MAX_DRAFT_CHARS}", chars.len());
@@ -114,13 +140,36 @@ impl Checker {
         let mut found: Vec<(usize, Hit)> = Vec::new();
         for (owner, hit) in self.rules.find(&reading) {
             let check = &self.checks[owner as usize];
-            let for_channel = check.channels.is_empty() || channel.is_none_or(|channel| check.channels.contains(&channel));
             let harmless = surroundings.quoted(&hit) || check.negatable && surroundings.negated(&reading, &hit);
-            if for_channel && !harmless {
+            if applies(check, channel) && !harmless {
                 found.push((owner as usize, hit));
             }
         }
-        Ok(self.violations(found, &chars))
+        let mut violations = self.violations(found, &chars);
+        if let Some(opinion) = opinion {
+            let suspicions = opinion.apply(&chars, &reading, &mut violations);
+            violations.extend(suspicions.into_iter().filter_map(|suspicion| self.suspect(&suspicion, &chars, channel)));
+            violations.sort_by_key(|violation| (violation.span, violation.rule));
+        }
+        Ok(violations)
+    }
+
+    /// A suspicion as a violation; none where the corpus has no check of its rule for `channel`, and so no replacement.
+    fn suspect(&self, suspicion: &Suspicion, chars: &[char], channel: Option<Channel>) -> Option<Violation> {
+        let Span { start, end } = suspicion.span;
+        let text: String = chars[start as usize..end as usize].iter().collect();
+        let check = self.themes.nearest(&self.checks, suspicion.rule, channel, &Reading::new(&text, &self.evasions))?;
+        Some(Violation {
+            rule: suspicion.rule,
+            check: check.id.clone(),
+            severity: CheckSeverity::Warn,
+            span: suspicion.span,
+            text,
+            words: suspicion.words,
+            replacement: check.replacement.clone(),
+            reason: opinion::reason(suspicion.rule),
+            matched_by: MatchedBy::Likeness,
+        })
     }
 
     /// One violation for each sentence and rule: of several matches the most severe speaks for all.
@@ -131,7 +180,7 @@ impl Checker {
         });
         let mut merged: Vec<(usize, Hit, Span)> = Vec::new();
         for (owner, hit) in found {
-            let span = sentence(chars, Span { start: hit.start, end: hit.end });
+            let span = sentences::around(chars, Span { start: hit.start, end: hit.end });
             match merged.last_mut() {
                 Some((kept, best, whole)) if self.checks[*kept].rule == self.checks[owner].rule && span.start < whole.end => {
                     whole.end = whole.end.max(span.end);
@@ -155,6 +204,7 @@ impl Checker {
                     words: Span { start: hit.start, end: hit.end },
                     replacement: check.replacement.clone(),
                     reason: check.reason.clone(),
+                    matched_by: MatchedBy::Words,
                 }
             })
             .collect();
@@ -163,27 +213,9 @@ impl Checker {
     }
 }
 
-/// The sentence around `words`, without blanks at its ends.
-fn sentence(chars: &[char], words: Span) -> Span {
-    let stands_free = |at: usize| {
-        let inside = |at: Option<&char>| at.is_some_and(char::is_ascii_alphanumeric);
-        !(inside(at.checked_sub(1).and_then(|before| chars.get(before))) && inside(chars.get(at + 1)))
-    };
-    let ends = |at: &usize| SENTENCE_MARKS.contains(&chars[*at]) || chars[*at] == '.' && stands_free(*at);
-    let separates = |at: &usize| chars[*at] == '，' || chars[*at] == ',' && stands_free(*at);
-    let (first, last) = (words.start as usize, words.end as usize);
-    let (near, far) = (first.saturating_sub(SENTENCE_REACH), chars.len().min(last + SENTENCE_REACH));
-    let begins = (near..first).rev().find(ends).map(|mark| mark + 1).or((near == 0).then_some(0));
-    let mut start = begins.or_else(|| (near..first).find(separates).map(|mark| mark + 1)).unwrap_or(near);
-    let stops = (last..far).find(ends).or((far == chars.len()).then_some(far));
-    let mut end = stops.or_else(|| (last..far).rev().find(separates)).unwrap_or(far);
-    while start < first && chars[start].is_whitespace() {
-        start += 1;
-    }
-    while end > last && chars[end - 1].is_whitespace() {
-        end -= 1;
-    }
-    Span { start: start as u32, end: end as u32 }
+/// True if `check` is for `channel`, or the channel is not known.
+fn applies(check: &Check, channel: Option<Channel>) -> bool {
+    check.channels.is_empty() || channel.is_none_or(|channel| check.channels.contains(&channel))
 }
 
 fn compile(text: &str, screening: &Screening) -> Result<Pattern> {

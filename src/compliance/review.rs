@@ -34,7 +34,7 @@ pub fn review(corpus: &mut Corpus) -> Result<()> {
 }
 
 /// The texts of an entry that are sent to customers in the shop's own words; a manual is quoted, and belongs to its maker.
-fn texts(entry: &Entry) -> Vec<(String, &str)> {
+pub fn texts(entry: &Entry) -> Vec<(String, &str)> {
     match &entry.body {
         EntryBody::Faq(faq) => {
             let answers = faq.answers.iter().enumerate().map(|(i, answer)| (format!("answers[{i}].text"), answer.text.as_str()));

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::compliance::{Likeness, Opinion};
 use crate::config::{Config, HubConfig, ModelConfig, RerankerConfig};
 use crate::corpus::Entry;
 use crate::embedding::hub::{self, Hub};
@@ -48,6 +49,7 @@ use unanswered::Ledger;
 pub struct Service {
     live: Live,
     ranker: Ranker,
+    opinion: Option<Opinion>,
     zone: TimeZone,
     config: Config,
     started: Timestamp,
@@ -103,12 +105,20 @@ pub fn load_ranker(config: &Config) -> Result<Ranker> {
     if config.ranker.path.as_os_str().is_empty() { Ok(Ranker::built_in()) } else { Ranker::load(Path::new(&config.ranker.path)) }
 }
 
+/// The second opinion on drafts that `config` asks for, if any.
+pub fn load_opinion(config: &Config) -> Result<Option<Opinion>> {
+    let path = &config.drafts.path;
+    let model = if path.as_os_str().is_empty() { Likeness::built_in() } else { Arc::new(Likeness::load(path)?) };
+    Ok(Opinion::new(model, config.drafts.warned, config.drafts.softened))
+}
+
 impl Service {
     /// A service over the data folder of `config`, with no generation open yet.
     pub fn new(config: &Config, embedder: Arc<dyn Embedder>) -> Result<Self> {
         Ok(Service {
             live: Live::new(DataFolder::new(&config.data.path), embedder),
             ranker: load_ranker(config)?.with_reranking(load_reranking(config)?),
+            opinion: load_opinion(config)?,
             zone: config.time_zone()?,
             config: config.clone(),
             started: Timestamp::now(),
