@@ -36,16 +36,21 @@ impl Opinion {
     /// Softens blocks in `violations` whose sentences read like clean ones, and returns the sentences that read like violations
     /// and in which none of them stands.
     pub(super) fn apply(&self, chars: &[char], reading: &Reading, violations: &mut [Violation]) -> Vec<Suspicion> {
-        let read = self.model.read(chars, reading);
+        let sentences = likeness::sentences(chars, reading);
+        let read = self.model.judged(&sentences);
         for violation in violations.iter_mut().filter(|violation| violation.severity == CheckSeverity::Block) {
             if highest(&read, violation.span) < self.softened_below {
                 violation.severity = CheckSeverity::Warn;
             }
         }
-        let raised = read.into_iter().filter(|suspicion| {
+        let raised = read.into_iter().zip(&sentences).filter(|(suspicion, _)| {
             suspicion.probability > self.raised_above && !violations.iter().any(|known| overlap(known.span, suspicion.span))
         });
-        merged(raised, chars)
+        let with_words = raised.map(|(suspicion, sentence)| {
+            let words = self.model.telling(sentence, suspicion.rule);
+            Suspicion { words, ..suspicion }
+        });
+        merged(with_words, chars)
     }
 }
 
@@ -68,19 +73,23 @@ pub struct Suspicion {
     pub probability: f32,
     /// The sentence.
     pub span: Span,
-    /// The words in it that tell most.
+    /// The words in it that tell most; the whole sentence as long as nobody has asked for them.
     pub words: Span,
 }
 
 impl Likeness {
     /// Every sentence with what it reads like, in order.
     pub fn read(&self, chars: &[char], reading: &Reading) -> Vec<Suspicion> {
+        self.judged(&likeness::sentences(chars, reading))
+    }
+
+    fn judged(&self, sentences: &[likeness::Sentence]) -> Vec<Suspicion> {
         let judge = |sentence: &likeness::Sentence| {
             let judgement = self.judge(sentence);
-            let words = self.telling(sentence, judgement.rule);
-            Suspicion { rule: judgement.rule, probability: judgement.probability, span: sentence.span, words }
+            let span = sentence.span;
+            Suspicion { rule: judgement.rule, probability: judgement.probability, span, words: span }
         };
-        likeness::sentences(chars, reading).iter().map(judge).collect()
+        sentences.iter().map(judge).collect()
     }
 }
 
