@@ -241,6 +241,8 @@ fn a_negative_phrasing_that_decides_is_named() {
         entry("a", "怎么开发票？", negative),
         entry("b", "怎么开发票？", ""),
         entry("c", "收不到发票怎么办？", negative),
+        // As crowded as the first two.
+        entry("d", "收不到发票怎么办？", negative),
     ]);
     let server = serve(&corpus);
     let found = diagnose(&server, json!({"query": "公司抬头换了要重新交税号吗"}), "a");

@@ -25,7 +25,7 @@ fn serve(entries: &[(&str, &[&str])]) -> (TempCorpus, Server) {
 fn features(server: &Server, query: &str, id: &str) -> Value {
     let reply = server.post("/v1/search", &json!({"query": query, "explain": true, "top_k": 20})).json();
     let hits = reply["hits"].as_array().unwrap_or_else(|| panic!("{reply:#}"));
-    let hit = hits.iter().find(|hit| hit["entry_id"] == id).unwrap_or_else(|| panic!("{id} among {reply:#}"));
+    let hit = hits.iter().find(|hit| hit["id"] == id).unwrap_or_else(|| panic!("{id} among {reply:#}"));
     hit["features"].clone()
 }
 

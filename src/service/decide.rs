@@ -31,6 +31,9 @@ const AS_NEAR: f32 = 0.84;
 const SHORT_WITH_FACET: usize = 8;
 /// Content characters up to which a question says next to nothing (“坏了”, “怎么退”).
 const BARE: usize = 1;
+/// Content characters up to which a question that is no editor's phrasing says too little to be answered without a person
+/// (“收费吗”, “怎么申请”): which entry is first is what is asked most, not what was asked.
+const FEW: usize = 2;
 /// How much less close candidates of such a question need to be.
 const BARE_SHARE: f32 = 0.15;
 /// Share of a phrasing's characters from which a question that has all of its own in it is that phrasing.
@@ -106,7 +109,7 @@ pub(super) fn decide(
     if found.confidence < limits.suggest {
         return Verdict::plain(Decision::NoMatch, Some(Reason::NothingFound));
     }
-    if found.confidence >= limits.answer && !assessment.risk.doubtful && !is_subject(generation, found) {
+    if found.confidence >= limits.answer && !assessment.risk.doubtful && !is_subject(generation, found) && !says_little(found) {
         return Verdict::plain(Decision::Answer, None);
     }
     Verdict::plain(Decision::Suggest, Some(Reason::Unsure))
@@ -125,7 +128,7 @@ fn ambiguity(generation: &Generation, conversation: &Conversation, found: &Candi
     {
         return Some(clarify);
     }
-    let ratio = if length <= BARE { BARE_SHARE * limits.clarify_ratio } else { limits.clarify_ratio };
+    let ratio = if says_little(found) { BARE_SHARE * limits.clarify_ratio } else { limits.clarify_ratio };
     let close = |hit: &&Hit| odds(hit.confidence) >= ratio * odds(first.confidence) && hit.confidence >= limits.suggest;
     let close: Vec<&Hit> = found.hits.iter().filter(close).take(RIVALS).collect();
     if close.iter().filter(|hit| is_phrasing(hit)).count() == 1 {
@@ -168,7 +171,10 @@ fn subject(generation: &Generation, conversation: &Conversation, found: &Candida
 /// The question to ask where a message is the name of a topic, as the options of an open question are.
 fn named_topic(generation: &Generation, conversation: &Conversation, found: &Candidates) -> Option<Clarify> {
     let wanted = found.question.trim();
-    let of_topic = |entry: &&Entry| entry.topic.as_deref() == Some(wanted) && entry.status == Status::Published;
+    let of_topic = |entry: &&Entry| {
+        let answers = matches!(entry.body, EntryBody::Faq(_)) && entry.status == Status::Published;
+        answers && entry.topic.as_deref() == Some(wanted)
+    };
     if found.answers != 1 || found.hits.first().is_some_and(is_phrasing) {
         return None;
     }
@@ -188,6 +194,14 @@ fn is_subject(generation: &Generation, found: &Candidates) -> bool {
     }
     let is_word = || length <= WORD || generation.analyzer.analyze(&dialogue::content(question)).words.len() == 1;
     length <= BARE || length <= SHORT && !dialogue::has_question_word(question) && is_word()
+}
+
+/// True if the message says too little to choose between entries: it is a phrasing of none, or the greater part of one of several.
+fn says_little(found: &Candidates) -> bool {
+    let leading = || found.hits.iter().take(RIVALS);
+    let same = |hit: &Hit| hit.features.chars_of_query >= 0.99 && hit.features.chars_of_unit >= 0.99;
+    let few = found.answers == 1 && content_length(&found.question) <= FEW;
+    few && !leading().any(same) && leading().filter(|hit| is_phrasing(hit)).count() != 1
 }
 
 /// The first of `hits` for each entry.

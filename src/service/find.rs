@@ -15,7 +15,7 @@ use crate::query::{self, ANSWERING_KINDS, Filters, Hit, Query, Understood};
 use crate::reply::named_in;
 
 /// Results looked at beyond those that are shown, to compare candidates.
-const LOOK_AHEAD: usize = 8;
+const LOOK_AHEAD: usize = 16;
 /// A follow-up goes to another entry than its predecessor if that one's confidence is at least this share of it.
 const MOVES_ON: f32 = 0.4;
 
