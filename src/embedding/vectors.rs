@@ -27,11 +27,11 @@ pub struct VectorStore {
     dimensions: usize,
     values: Vec<f32>,
     /// For large stores; made when one is opened.
-    copy: Option<Copy>,
+    scan: Option<Scan>,
 }
 
 /// What is looked through before vectors are compared.
-enum Copy {
+enum Scan {
     Whole(Coarse),
     Listed(Listed),
 }
@@ -39,7 +39,7 @@ enum Copy {
 impl VectorStore {
     /// An empty store for vectors of `dimensions` values.
     pub fn new(dimensions: usize) -> Self {
-        VectorStore { dimensions, values: Vec::new(), copy: None }
+        VectorStore { dimensions, values: Vec::new(), scan: None }
     }
 
     /// Adds a row.
@@ -49,7 +49,7 @@ impl VectorStore {
     pub fn push(&mut self, vector: &[f32]) {
         assert_eq!(vector.len(), self.dimensions, "a vector has the store's dimensions");
         self.values.extend_from_slice(vector);
-        self.copy = None;
+        self.scan = None;
     }
 
     /// Number of rows.
@@ -92,9 +92,9 @@ impl VectorStore {
         if limit == 0 || query.len() != self.dimensions || self.is_empty() {
             return Vec::new();
         }
-        let near = match &self.copy {
-            Some(Copy::Whole(coarse)) if limit < self.len() / 2 => coarse.nearest(query, limit, &allowed),
-            Some(Copy::Listed(listed)) if limit <= LISTED_LIMIT => listed.nearest(query, limit, allowed),
+        let near = match &self.scan {
+            Some(Scan::Whole(coarse)) if limit < self.len() / 2 => coarse.nearest(query, limit, &allowed),
+            Some(Scan::Listed(listed)) if limit <= LISTED_LIMIT => listed.nearest(query, limit, allowed),
             _ => return best((0..).zip(self.cosines(query, 0..self.len() as u32)), limit, allowed),
         };
         best(near.into_iter().map(|unit| (unit, self.cosine(query, unit))), limit, |_| true)
@@ -136,7 +136,7 @@ impl VectorStore {
             Ok((values, width))
         };
         let (values, dimensions) = matrix(TENSOR)?;
-        let mut store = VectorStore { dimensions, values, copy: None };
+        let mut store = VectorStore { dimensions, values, scan: None };
         let [name_centres, name_of] = LIST_TENSORS;
         let names = tensors.names();
         if LIST_TENSORS.iter().any(|name| names.contains(name)) {
@@ -147,9 +147,9 @@ impl VectorStore {
             }
             let of = words(of.data()).map(u32::from_le_bytes).collect();
             let lists = Lists::read(centres, of, store.len(), dimensions).map_err(|what| damaged(what.into()))?;
-            store.copy = Listed::new(&store.values, dimensions, lists).map(Copy::Listed);
+            store.scan = Listed::new(&store.values, dimensions, lists).map(Scan::Listed);
         } else if store.len() >= COARSE_ROWS {
-            store.copy = Coarse::new(store.values.par_chunks_exact(dimensions), dimensions).map(Copy::Whole);
+            store.scan = Coarse::new(store.values.par_chunks_exact(dimensions), dimensions).map(Scan::Whole);
         }
         Ok(store)
     }

@@ -102,7 +102,7 @@ pub fn build(
     write_words(&staging, corpus, &index, &analyzer, progress)?;
     drop(analyzer);
     let vectors = write_vectors(&staging, &index.units, embedder, progress)?;
-    crowding::save(&staging.join(CROWDING_FILE), &crowding::crowding(&corpus.entries, &index, &vectors))?;
+    crowding::save(&staging.join(CROWDING_FILE), &crowding::crowding(&corpus.entries, &index, &vectors, progress))?;
     drop(vectors);
     write_content(&staging, corpus)?;
 

@@ -4,10 +4,12 @@
 //! corpus itself in place of a bank of queries, so that it costs nothing when a question comes.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::build::Progress;
 use super::units::UnitIndex;
 use crate::corpus::{Entry, Kind};
 use crate::embedding::VectorStore;
@@ -25,10 +27,11 @@ const TENSOR: &str = "crowding";
 
 /// For each target, in order: how crowded the surroundings of its phrasings are, the mean of a soft maximum of each one's cosines to
 /// the phrasings of other entries that compete with it, from 0 (far from everything) to 1. All 0 for a very large corpus.
-pub(super) fn crowding(entries: &[Entry], index: &UnitIndex, vectors: &VectorStore) -> Vec<f32> {
+pub(super) fn crowding(entries: &[Entry], index: &UnitIndex, vectors: &VectorStore, progress: Progress) -> Vec<f32> {
     let target_of = |unit: u32| index.units[unit as usize].target as usize;
     let entry_of = |unit: u32| index.targets[target_of(unit)].entry;
     let phrasings: Vec<u32> = (0..index.searchable as u32).filter(|unit| index.units[*unit as usize].field.is_phrase()).collect();
+    let done = AtomicUsize::new(0);
     let (mut sums, mut counts) = (vec![0.0_f32; index.targets.len()], vec![0.0_f32; index.targets.len()]);
     for rivals in [&[Kind::Faq, Kind::Manual][..], &[Kind::Script], &[Kind::Risk]] {
         let competes = |unit: &u32| rivals.contains(&entries[entry_of(*unit) as usize].kind());
@@ -52,6 +55,7 @@ pub(super) fn crowding(entries: &[Entry], index: &UnitIndex, vectors: &VectorSto
                     }
                 }
             }
+            progress("comparing", done.fetch_add(block.len(), Ordering::Relaxed) + block.len(), phrasings.len());
             near.into_iter().map(|(sum, count)| ((sum / count).ln() / SHARPNESS).max(0.0)).collect()
         };
         let near: Vec<f32> = units.par_chunks(BLOCK).flat_map_iter(near).collect();

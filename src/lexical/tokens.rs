@@ -93,6 +93,8 @@ pub struct TokenStore {
 pub struct QueryTokens {
     lists: [Vec<(u32, f32)>; 3],
     totals: [f32; 3],
+    /// The weight of all pairs, one that was asked twice counted once.
+    pairs: f32,
     marks: [Marks; 3],
 }
 
@@ -187,7 +189,8 @@ impl TokenStore {
             marks[channel] = Marks::of(&list);
             lists[channel] = list;
         }
-        QueryTokens { lists, totals, marks }
+        let pairs = lists[Channel::Bigrams as usize].chunk_by(|a, b| a.0 == b.0).map(|same| same[0].1).sum();
+        QueryTokens { lists, totals, pairs, marks }
     }
 
     /// Compares a query with a unit in one channel.
@@ -258,10 +261,7 @@ impl TokenStore {
             }
             best = best.max(sum);
         }
-        // A pair that was asked twice is one pair.
-        let distinct = asked.iter().enumerate().filter(|(at, (id, _))| *at == 0 || asked[at - 1].0 != *id);
-        let total: f32 = distinct.map(|(_, (_, weight))| weight).sum();
-        if total > 0.0 { (best / total).min(1.0) } else { 0.0 }
+        if query.pairs > 0.0 { (best / query.pairs).min(1.0) } else { 0.0 }
     }
 
     /// Number of tokens of a unit in one channel.

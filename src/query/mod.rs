@@ -88,7 +88,7 @@ pub struct Hit {
     pub ranking_score: f32,
     /// Distance to the best rival's ranking score, as [`margin`] has it.
     pub margin: f32,
-    /// Evidence of the best rival, which is another entry; nothing but zeros without one.
+    /// Evidence of the rival: for the first result the best one of another entry, for the others the first; nothing but zeros without one.
     pub rival: Features,
     /// What a cross-encoder made of it, 0 if it was not read; none without a cross-encoder.
     pub relevance: Option<f32>,
@@ -155,9 +155,10 @@ pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
     let text = corrected.as_deref().unwrap_or(text);
     let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
     let places = generation.embedder.places(text, MAX_PLACES);
+    let tokens = generation.analyzer.analyze(text);
     let rarity = |(_, unit): &(usize, &str)| generation.tokens.rarity(Channel::Chars, unit);
-    let rarities: Vec<f32> = units(&normalise(text)).iter().take(places.len()).map(rarity).collect();
-    Ok(Understood { tokens: generation.analyzer.analyze(text), text: text.to_owned(), vector, places, rarities, corrected })
+    let rarities: Vec<f32> = units(&tokens.text).iter().take(places.len()).map(rarity).collect();
+    Ok(Understood { tokens, text: text.to_owned(), vector, places, rarities, corrected })
 }
 
 /// Checks that `text`, the request's field `name`, is neither empty nor too long.

@@ -1,9 +1,9 @@
 //! The decision: answer, suggest, clarify, hand over, or say that there is nothing. In this order: a person takes over where a
 //! risk of level 1 was raised, the customer asks for one, or nothing has helped; a message that asks nothing is `no_match`
-//! with a courtesy; what looks less answerable than `decision.answerable_share` of the questions with an answer is `no_match`;
+//! with a courtesy; one that only points at something (“那个不行”) is clarified; what looks less answerable than `decision.answerable_share` of the questions with an answer is `no_match`;
 //! candidates that are close and differ in something that can be asked are clarified; below `decision.suggest_confidence`
 //! nothing is worth showing; from the confidence on that keeps `decision.answer_precision` it is an answer, unless it comes near what a
-//! rule of level 1 describes; anything else is a suggestion.
+//! rule of level 1 describes or the message says too little to choose by (“收费吗”); anything else is a suggestion.
 
 use super::Reason;
 use super::conversation::Conversation;
@@ -149,7 +149,7 @@ fn ask(generation: &Generation, conversation: &Conversation, found: &Candidates,
 fn topics<'a>(generation: &'a Generation, found: &Candidates) -> impl Iterator<Item = &'a str> {
     let hits: Vec<&Entry> = found.hits.iter().map(|hit| generation.entry_of(hit.target)).collect();
     let answers = |entry: &&Entry| entry.status == Status::Published && matches!(entry.body, EntryBody::Faq(_));
-    hits.into_iter().chain(generation.entries.iter().filter(answers)).filter_map(|entry| entry.topic.as_deref())
+    hits.into_iter().chain(&generation.entries).filter(answers).filter_map(|entry| entry.topic.as_deref())
 }
 
 /// True if `question` names a product that there is a manual for.
