@@ -1,7 +1,7 @@
 //! Whether what stands around a match makes it harmless: “不能保证” promises nothing, and who repeats the customer's words in
 //! quotation marks does not say them.
 
-use super::{ATTRIBUTIONS, MENTIONS, NEGATIONS, group};
+use super::{ATTRIBUTIONS, MENTIONS, NEGATIONS, group, reassurances};
 use crate::corpus::Screening;
 use crate::error::Result;
 use crate::pattern::{Gap, Hit, PatternSet, Reading};
@@ -20,6 +20,7 @@ pub(super) struct Context {
     negations: PatternSet,
     attributions: PatternSet,
     mentions: PatternSet,
+    reassurances: PatternSet,
 }
 
 /// What was found around the words of one draft.
@@ -36,7 +37,29 @@ impl Context {
             negations: group(NEGATIONS, screening)?,
             attributions: group(ATTRIBUTIONS, screening)?,
             mentions: group(MENTIONS, screening)?,
+            reassurances: reassurances(screening)?,
         })
+    }
+
+    /// The draft without its reassurances (“不用担心，”): their 不用 or 别 negates a feeling, and must not be taken for the
+    /// negation or the exception of what follows. Only those that a clause ends with: “不用担心副作用” speaks about its object.
+    pub fn without_reassurance(&self, reading: Reading) -> Reading {
+        let mut said = vec![false; reading.units.len()];
+        for hit in self.reassurances.find(&reading) {
+            if reading.units.get(hit.last).is_some_and(|next| next.gap >= Gap::Clause) {
+                said[hit.first..hit.last].fill(true);
+            }
+        }
+        let mut units = Vec::with_capacity(reading.units.len());
+        let mut gap = Gap::None;
+        for (mut unit, said) in reading.units.into_iter().zip(said) {
+            gap = gap.max(unit.gap);
+            if !said {
+                unit.gap = std::mem::take(&mut gap);
+                units.push(unit);
+            }
+        }
+        Reading { units }
     }
 
     pub fn read(&self, reading: &Reading, chars: &[char]) -> Surroundings {

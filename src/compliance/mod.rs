@@ -29,6 +29,9 @@ const NEGATIONS: &str = "否定";
 const ATTRIBUTIONS: &str = "转述";
 /// Group of words that speak about the quotation before them.
 const MENTIONS: &str = "指称";
+/// Words that only calm (“不用担心了”), as a pattern over the groups of which it is made.
+const REASSURANCE: &str = "<宽慰><担忧><语气>?";
+const REASSURANCE_GROUPS: [&str; 3] = ["宽慰", "担忧", "语气"];
 
 /// A fault in a draft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -136,11 +139,12 @@ impl Checker {
             return Err(Error::InvalidRequest(what));
         }
         let reading = Reading::new(text, &self.evasions);
-        let surroundings = self.context.read(&reading, &chars);
+        let bare = self.context.without_reassurance(reading.clone());
+        let surroundings = self.context.read(&bare, &chars);
         let mut found: Vec<(usize, Hit)> = Vec::new();
-        for (owner, hit) in self.rules.find(&reading) {
+        for (owner, hit) in self.rules.find(&bare) {
             let check = &self.checks[owner as usize];
-            let harmless = surroundings.quoted(&hit) || check.negatable && surroundings.negated(&reading, &hit);
+            let harmless = surroundings.quoted(&hit) || check.negatable && surroundings.negated(&bare, &hit);
             if applies(check, channel) && !harmless {
                 found.push((owner as usize, hit));
             }
@@ -226,6 +230,15 @@ fn group(name: &str, screening: &Screening) -> Result<PatternSet> {
     let mut set = PatternSet::default();
     for word in screening.groups.get(name).into_iter().flatten() {
         set.push(compile(word, screening)?);
+    }
+    Ok(set)
+}
+
+/// The pattern of reassurances; empty where the corpus lacks one of its groups.
+fn reassurances(screening: &Screening) -> Result<PatternSet> {
+    let mut set = PatternSet::default();
+    if REASSURANCE_GROUPS.iter().all(|name| screening.groups.contains_key(*name)) {
+        set.push(compile(REASSURANCE, screening)?);
     }
     Ok(set)
 }
