@@ -1,5 +1,5 @@
 //! The evidence behind a score, seen through a search that explains itself: what crowds an entry, what lies in the middle of its
-//! phrasings, and what stands together in a long one.
+//! phrasings, what stands together in a long one, and how the form of question and phrasing differs.
 
 use serde_json::{Value, json};
 use yingda::embedding::Role;
@@ -79,4 +79,22 @@ fn words_that_stand_together_in_a_long_text_count_more_than_scattered_ones() {
     assert!(close("together") > 0.9, "{}", close("together"));
     assert!(close("scattered") < 0.6 * close("together"), "{} against {}", close("scattered"), close("together"));
     assert_eq!(close("short"), 0.0, "a short phrasing is one stretch");
+}
+
+#[test]
+fn a_question_about_the_contrary_is_told_from_the_one_that_was_asked() {
+    let (_corpus, server) = serve(&[
+        ("open", &["怎么开通自动续费？"]),
+        ("close", &["怎么取消自动续费？"]),
+        ("why", &["自动续费为什么没有扣款？"]),
+        ("both", &["怎么开通自动续费？", "自动续费怎么关掉？"]),
+    ]);
+    let form = |id| {
+        let features = features(&server, "自动续费怎么关掉呀", id);
+        ["adversity_differs", "opposed", "asks_beyond"].map(|name| number(&features, name))
+    };
+    assert_eq!(form("open"), [1.0, 0.5, 0.0]);
+    assert_eq!(form("close"), [0.0, 0.0, 0.0]);
+    assert_eq!(form("why"), [0.0, 0.0, 0.5]);
+    assert_eq!(form("both"), [0.0, 0.0, 0.0], "its nearest phrasing counts");
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use yingda::lexical::{LexicalBuilder, Part};
 use yingda::query::highlights;
-use yingda::text::{Analyzer, Dictionaries, Tokens, is_cjk, normalise, normalise_with_map, units};
+use yingda::text::{Analyzer, Dictionaries, Form, Tokens, is_cjk, normalise, normalise_with_map, units};
 
 /// The same cases in every run.
 const SEED: u64 = 1;
@@ -194,6 +194,34 @@ fn model_numbers_stay_whole_and_are_split() {
         }
         let parts: Vec<&String> = tokens.chars.iter().filter(|unit| !unit.chars().any(is_cjk)).collect();
         assert!(parts.iter().all(|part| part.chars().all(char::is_numeric) || !part.chars().any(char::is_numeric)), "{parts:?}");
+    }
+}
+
+#[test]
+fn two_questions_are_compared_by_what_they_ask_deny_and_mean() {
+    // one, other: whether one of them speaks of what fails or is undone, opposites between them, what the first asks beyond the second
+    const CASES: &[(&str, &str, bool, u32, u32)] = &[
+        ("怎么开通自动续费？", "怎么取消自动续费？", true, 1, 0),
+        ("为什么没到账", "多久到账", true, 0, 1),
+        ("為什麼沒到賬", "多久到账", true, 0, 1),
+        ("怎么转入", "怎么转出", false, 1, 0),
+        ("转入和转出有什么区别", "怎么转出", false, 0, 0),
+        ("能不能退货", "可以退货吗", false, 0, 0),
+        ("能不能退货", "怎么退货", false, 0, 1),
+        ("有没有发票", "没有发票", true, 0, 1),
+        ("不知道怎么退款", "怎么退款", false, 0, 0),
+        ("退款要多少天", "退款多久到", false, 0, 0),
+        ("多少钱，什么时候发货？", "发货", false, 0, 2),
+        ("还没收到货", "退款失败了", false, 0, 0),
+        ("", "不能退吗", true, 0, 0),
+    ];
+    for &(one, other, differs, opposed, beyond) in CASES {
+        let (a, b) = (Form::of(&normalise(one)), Form::of(&normalise(other)));
+        assert_eq!(a.differs_in_adversity(&b), differs, "{one} | {other}");
+        assert_eq!(a.opposed(&b), opposed, "{one} | {other}");
+        assert_eq!(a.asks_beyond(&b), beyond, "{one} | {other}");
+        assert_eq!((b.differs_in_adversity(&a), b.opposed(&a)), (differs, opposed), "{other} | {one}");
+        assert_eq!((a.differs_in_adversity(&a), a.opposed(&a), a.asks_beyond(&a)), (false, 0, 0), "{one} | itself");
     }
 }
 

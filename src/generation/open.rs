@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::build::{CONTENT_FILE, CROWDING_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_FILE, WORDS_FILE};
 use super::crowding;
 use super::manifest::Manifest;
@@ -17,7 +19,7 @@ use crate::emotion::EmotionLexicon;
 use crate::error::{Error, Result};
 use crate::lexical::{LexicalIndex, TokenStore};
 use crate::pattern::{Pattern, PatternSet, Rulebook};
-use crate::text::{ANALYZER_VERSION, Analyzer, Corrector};
+use crate::text::{ANALYZER_VERSION, Analyzer, Corrector, Form, normalise};
 
 /// Group of words that show danger.
 const DANGER: &str = "险情";
@@ -63,6 +65,8 @@ pub struct Generation {
     pub crowding: Vec<f32>,
     /// For each target the length of the mean of its phrasings' vectors, from 0 to 1: 1 if all are alike.
     pub centres: Vec<f32>,
+    /// The form of each phrasing, by unit; nothing for passages.
+    pub forms: Vec<Form>,
     /// The model that made the vectors.
     pub embedder: Arc<dyn Embedder>,
     /// Checks for drafts.
@@ -132,6 +136,8 @@ impl Generation {
         let risk_words = risk_words(&entries, &screening)?;
         let background = background(&index, &vectors);
         let centres = index.targets.iter().map(|target| centre_length(&index.units, target, &vectors)).collect();
+        let form = |unit: &Unit| if unit.field.is_phrase() { Form::of(&normalise(&unit.text)) } else { Form::default() };
+        let forms = index.units.par_iter().map(form).collect();
         let analyzer = Analyzer::new(content.dictionaries.into_owned());
         let products = products(&entries, &analyzer);
         Ok(Generation {
@@ -151,6 +157,7 @@ impl Generation {
             background,
             crowding,
             centres,
+            forms,
             embedder,
             checker: Checker::new(&screening)?,
             risk_words,

@@ -98,6 +98,12 @@ features! {
     bigrams_close_long,
     /// Length of the shorter of query and nearest phrasing over the longer.
     length_ratio,
+    /// 1 if just one of query and nearest phrasing speaks of what fails or is undone; this and the next two are 0 for passages.
+    adversity_differs,
+    /// Half the number, up to two, of pairs of opposites of which the query means one side and the nearest phrasing the other.
+    opposed,
+    /// Half the number, up to two, of things that the nearest phrasing asks for (why, when, how much …) and the query does not.
+    asks_beyond,
     /// How much nearer the query is to a negative phrasing than to any of its own.
     negative,
     /// 1 if the nearest phrasing is the standard question.
@@ -215,6 +221,13 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
                 f.bigrams_close_long = f.long * generation.tokens.closeness(&query_tokens, nearest_unit);
             }
             f.length_ratio = ratio(query_length.min(unit_length), query_length.max(unit_length));
+            if sources.nearest.is_some() {
+                let (asked, form) = (&understood.form, &generation.forms[nearest_unit as usize]);
+                let short = 1.0 - f.long;
+                f.adversity_differs = short * f32::from(u8::from(asked.differs_in_adversity(form)));
+                f.opposed = short * asked.opposed(form).min(2) as f32 / 2.0;
+                f.asks_beyond = short * form.asks_beyond(asked).min(2) as f32 / 2.0;
+            }
             for cosine in generation.vectors.cosines(vector, target.negatives.clone()) {
                 f.negative = f.negative.max(cosine - f.cosine);
             }

@@ -34,7 +34,7 @@ use crate::embedding::{Places, Role};
 use crate::error::{Error, Result};
 use crate::generation::{Generation, UnitField};
 use crate::lexical::Channel;
-use crate::text::{Correction, Tokens, apply, normalise, units};
+use crate::text::{Correction, Form, Tokens, apply, normalise, units};
 
 /// Longest query, in characters.
 pub const MAX_QUERY_CHARS: usize = 2_000;
@@ -142,6 +142,7 @@ pub struct Understood {
     places: Arc<Places>,
     /// How rare each place's character is in the corpus; empty where the model has places of another kind.
     rarities: Vec<f32>,
+    form: Form,
 }
 
 /// Analyses and embeds `text`.
@@ -158,7 +159,8 @@ pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
     let tokens = generation.analyzer.analyze(text);
     let rarity = |(_, unit): &(usize, &str)| generation.tokens.rarity(Channel::Chars, unit);
     let rarities: Vec<f32> = units(&tokens.text).iter().take(places.len()).map(rarity).collect();
-    Ok(Understood { tokens, text: text.to_owned(), vector, places, rarities, corrected })
+    let form = Form::of(&tokens.text);
+    Ok(Understood { tokens, text: text.to_owned(), vector, places, rarities, form, corrected })
 }
 
 /// Checks that `text`, the request's field `name`, is neither empty nor too long.
