@@ -41,7 +41,7 @@ const SHARES: &[f32] = &[0.50, 0.70, 0.80, 0.85, 0.90, 0.925, 0.95, 0.965, 0.98,
 /// What a threshold must keep beyond its precision on the calibration's questions, for corpora that are harder.
 const RESERVE: f64 = 0.01;
 /// How much of a promised precision may be lost where half of the questions have no answer.
-const HALVED_ALLOWANCE: f64 = 0.05;
+const HALVED_ALLOWANCE: f64 = 0.045;
 const STEPS: usize = 600;
 
 /// One question with its candidates.

@@ -29,7 +29,7 @@ struct Opposites {
     sides: [Vec<String>; 2],
 }
 
-/// Thing asked for by `吗` and by a verb said twice with a negation between (“能不能”).
+/// Thing asked for by `吗`, by a verb said twice with a negation between (“能不能”) and by a negation at the end (“能退不”).
 const WHETHER: &str = "whether";
 
 /// What the words of a text say about its form.
@@ -84,9 +84,8 @@ impl Form {
         let mut form = Form::default();
         for found in SHIPPED.finder.find_iter(normalised) {
             let word = &normalised[found.range()];
-            let twice = matches!(word, "不" | "没")
-                && normalised[..found.start()].chars().next_back().is_some_and(|c| normalised[found.end()..].starts_with(c));
-            form = form.and(if twice { SHIPPED.whether } else { SHIPPED.of[found.pattern().as_usize()] });
+            let whether = matches!(word, "不" | "没") && asks(&normalised[..found.start()], &normalised[found.end()..]);
+            form = form.and(if whether { SHIPPED.whether } else { SHIPPED.of[found.pattern().as_usize()] });
         }
         form
     }
@@ -115,4 +114,10 @@ impl Form {
     pub fn asks_beyond(&self, other: &Self) -> u32 {
         (self.asks & !other.asks).count_ones()
     }
+}
+
+/// Whether a negation between these asks instead of denying.
+fn asks(before: &str, after: &str) -> bool {
+    let (last, next) = (before.chars().next_back(), after.chars().next());
+    last.is_some() && (last == next || !next.is_some_and(char::is_alphanumeric))
 }
