@@ -75,6 +75,33 @@ fn violating_drafts_are_found() {
 }
 
 #[test]
+fn words_that_only_calm_negate_nothing() {
+    let checker = checker();
+    let rules = |text: &str| -> Vec<CheckRule> {
+        let violations = checker.check(text, Some(Channel::Im)).expect(text);
+        violations.iter().map(|violation| violation.rule).collect()
+    };
+    for (text, rule) in [
+        ("不用担心，验证码发我就行", CheckRule::Credential),
+        ("型号可以的，不用担心，验证码发我就行", CheckRule::Credential),
+        ("型号可以的，验证码发我就行，不用担心。", CheckRule::Credential),
+        ("您把验证码告诉我，别着急", CheckRule::Credential),
+        ("您别着急，今天一定到", CheckRule::OverPromise),
+        ("不用害怕哦，一定能退", CheckRule::OverPromise),
+    ] {
+        assert_eq!(rules(text), [rule], "{text}");
+    }
+    for text in [
+        "不用担心",
+        "您别担心，我们不会要您的密码。",
+        "您不用着急，验证码只需要您自己在页面上填写，不用发给我们。",
+        "别紧张，我们不会让您提供银行卡密码。",
+    ] {
+        assert!(rules(text).is_empty(), "{text}: {:?}", rules(text));
+    }
+}
+
+#[test]
 fn clean_drafts_pass() {
     let checker = checker();
     let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();

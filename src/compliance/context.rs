@@ -42,11 +42,11 @@ impl Context {
     }
 
     /// The draft without its reassurances (“不用担心，”): their 不用 or 别 negates a feeling, and must not be taken for the
-    /// negation or the exception of what follows. Only those that a clause ends with: “不用担心副作用” speaks about its object.
+    /// negation or the exception of what stands beside them. Only those that a clause ends with: “不用担心副作用” speaks about its object.
     pub fn without_reassurance(&self, reading: Reading) -> Reading {
         let mut said = vec![false; reading.units.len()];
         for hit in self.reassurances.find(&reading) {
-            if reading.units.get(hit.last).is_some_and(|next| next.gap >= Gap::Clause) {
+            if reading.units.get(hit.last).is_none_or(|next| next.gap >= Gap::Clause) {
                 said[hit.first..hit.last].fill(true);
             }
         }
