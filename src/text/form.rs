@@ -52,6 +52,8 @@ struct Forms {
 
 impl Forms {
     fn new(words: &Words) -> Self {
+        let fits = words.asks.len() <= u32::BITS as usize && words.opposites.len() <= u64::BITS as usize;
+        assert!(fits, "form.toml names more than 32 things asked for or 64 pairs of opposites; widen the bits of `Form`");
         let mut of: BTreeMap<&str, Form> = words.plain.iter().map(|word| (word.as_str(), Form::default())).collect();
         for word in &words.adverse {
             of.entry(word).or_default().adverse = true;

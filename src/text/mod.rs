@@ -2,8 +2,7 @@
 //!
 //! `normalise` makes different writings of the same text equal; `segment` cuts the result into words, characters and
 //! character bigrams; `dictionary` holds what a shop adds (its own words, synonyms, stop words); `form` tells what
-//! kind of question a text is. This room knows nothing
-//! of indexes, models or requests.
+//! kind of question a text is. This room knows nothing of indexes, models or requests.
 
 mod correct;
 mod dictionary;
