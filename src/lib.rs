@@ -12,7 +12,7 @@
 //!                                                        │
 //!                                  text: normalise ─▶ segment          (the one analyser, for corpus and queries alike)
 //!                                     ├─▶ lexical:   BM25 over words, characters and bigrams
-//!                                     ├─▶ embedding: one vector for each text
+//!                                     ├─▶ embedding: two vectors for each text, one to find it by and one to compare it by
 //!                                     ├─▶ pattern:   words of rules, compiled for evasive writing
 //!                                     └─▶ generation: staged ─▶ synced ─▶ published by one rename
 //!
@@ -20,6 +20,7 @@
 //!                                     ├─▶ dialogue: what is asked now, what was told, whether a person is wanted
 //!                                     ├─▶ risk, emotion: what the words call for besides knowledge
 //!                                     ├─▶ query: understand ─▶ retrieve (keywords ∥ vectors) ─▶ judge ─▶ rank ─▶ calibrate
+//!                                     │          (judging compares the candidates once more by a slower reading that knows the order of words)
 //!                                     │          (─▶ a cross-encoder reads the best again, where one is set)
 //!                                     ├─▶ decide: handoff · no_match · clarify · answer · suggest, in this order
 //!                                     └─▶ reply: conditions ─▶ templates ─▶ tone and length of the channel
@@ -28,7 +29,7 @@
 //!
 //! # What always holds
 //!
-//! - **A generation is immutable.** Entries, lexical index, tokens, vectors and manifest are made together, carry a checksum
+//! - **A generation is immutable.** Entries, lexical index, tokens, vectors of both readings and manifest are made together, carry a checksum
 //!   for every file, and open together or not at all. The manifest names the analyser's version and the model's fingerprint; a
 //!   generation made with others than the program's is refused by name.
 //! - **A request sees one generation.** It takes an `Arc` at the top and passes it down. Publishing in mid-request mixes
@@ -81,7 +82,7 @@
 //! 8. [`dialogue`]: reading a conversation: questions, follow-ups, what the customer told, courtesies, the wish for a person.
 //!    Knows neither entries nor rankings, and never searches.
 //! 9. [`lexical`]: keyword search. tantivy appears here only.
-//! 10. [`embedding`]: the model behind a trait, vector search, cross-encoders, and the one place that downloads (`hub`, on
+//! 10. [`embedding`]: the model behind a trait, its two readings of a text, vector search, cross-encoders, and the one place that downloads (`hub`, on
 //!     request). candle appears here only.
 //! 11. [`generation`]: units of search, build, publication, opening with everything compiled, the live holder.
 //! 12. [`query`]: from words to ranked, explained candidates, and which stage lost an entry that was expected. Never imports

@@ -8,6 +8,7 @@ use yingda::embedding::hub::{Hub, ModelId, fetch, resolve};
 use yingda::embedding::{self, Role};
 
 use crate::support::hub::{Behaviour, COMMIT, HubServer};
+use crate::support::{model, model_folder};
 
 const ID: &str = "tiny/bert-zh";
 
@@ -86,6 +87,16 @@ fn a_broken_download_goes_on_where_it_broke() {
     assert_eq!(*first, 30_000, "progress goes on where the download goes on");
     assert!(told.contains(&("model.safetensors".to_owned(), size, size)));
     assert_eq!(told.iter().filter(|(file, ..)| file == "config.json").count(), 0, "what was there is not downloaded again");
+}
+
+#[test]
+fn a_model_with_a_second_reading_is_fetched_whole() {
+    let server = HubServer::start(ID, &model_folder(), Behaviour::default());
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let folder = fetch(&hub(&server, home.path()), &id(ID), &quiet).expect("the download works");
+    let fetched = embedding::load(&folder).expect("it loads");
+    assert_eq!(fetched.fingerprint(), model().fingerprint());
+    assert_eq!(fetched.context_dimensions(), model().context_dimensions());
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod replies;
 mod rerank;
 mod risks;
 mod search;
+mod second_reading;
 mod suggest;
 mod text;
 mod topics;

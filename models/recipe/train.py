@@ -110,9 +110,10 @@ def runs_in_parallel(count, workers):
 def remember(path, settings):
     """Checkpoints of other settings must not be continued."""
     text = json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
+    if not path.is_file():
+        path.write_text(text, encoding="utf-8")
+    elif path.read_text(encoding="utf-8") != text:
         raise SystemExit(f"{path} belongs to a run with other settings; delete {path.parent} or choose another --work")
-    path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! A small memory of query vectors, since customers of one shop ask the same things in the same words, and of the places of short texts,
-//! since the phrasings of its corpus are compared with one question after another. The vectors of the corpus pass by it: each is
-//! computed once.
+//! since the phrasings of its corpus are compared with one question after another. Texts of the corpus are embedded many at a time and
+//! pass by it: each is computed once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +16,11 @@ const REMEMBERED_PLACES: usize = 4_096;
 /// Longer queries, in bytes, are not remembered; this bounds the memory's size.
 const LONGEST: usize = 2_048;
 
-/// An embedder that remembers the vectors of the latest queries and the places of the latest short texts.
+/// An embedder that remembers the vectors of the latest queries, by both readings, and the places of the latest short texts.
 pub struct Cached<E> {
     inner: E,
     memory: Mutex<Memory<Vec<f32>>>,
+    contexts: Mutex<Memory<Vec<f32>>>,
     places: Mutex<Memory<Arc<Places>>>,
 }
 
@@ -55,8 +56,31 @@ impl<V: Clone> Memory<V> {
 impl<E: Embedder> Cached<E> {
     /// `inner`, with an empty memory.
     pub fn new(inner: E) -> Self {
-        Cached { inner, memory: Mutex::new(Memory::new(REMEMBERED)), places: Mutex::new(Memory::new(REMEMBERED_PLACES)) }
+        Cached {
+            inner,
+            memory: Mutex::new(Memory::new(REMEMBERED)),
+            contexts: Mutex::new(Memory::new(REMEMBERED)),
+            places: Mutex::new(Memory::new(REMEMBERED_PLACES)),
+        }
     }
+}
+
+/// The vector of `text` out of `memory`, or computed and put there.
+fn remembered(memory: &Mutex<Memory<Vec<f32>>>, text: &str, compute: impl Fn() -> Result<Vec<Vec<f32>>>) -> Result<Vec<Vec<f32>>> {
+    if text.len() > LONGEST {
+        return compute();
+    }
+    // A panic elsewhere cannot leave the memory half changed in a way that gives a wrong vector.
+    let memory = || memory.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = memory().get(text);
+    if let Some(vector) = known {
+        return Ok(vec![vector]);
+    }
+    let vectors = compute()?;
+    if let [vector] = vectors.as_slice() {
+        memory().put(text.to_owned(), vector.clone());
+    }
+    Ok(vectors)
 }
 
 impl<E: Embedder> Embedder for Cached<E> {
@@ -74,20 +98,10 @@ impl<E: Embedder> Embedder for Cached<E> {
 
     fn embed(&self, texts: &[&str], role: Role) -> Result<Vec<Vec<f32>>> {
         let &[text] = texts else { return self.inner.embed(texts, role) };
-        if role != Role::Query || text.len() > LONGEST {
+        if role != Role::Query {
             return self.inner.embed(texts, role);
         }
-        // A panic elsewhere cannot leave the memory half changed in a way that gives a wrong vector.
-        let memory = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = memory().get(text);
-        if let Some(vector) = known {
-            return Ok(vec![vector]);
-        }
-        let vectors = self.inner.embed(texts, role)?;
-        if let [vector] = vectors.as_slice() {
-            memory().put(text.to_owned(), vector.clone());
-        }
-        Ok(vectors)
+        remembered(&self.memory, text, || self.inner.embed(texts, role))
     }
 
     fn places(&self, text: &str, limit: usize) -> Arc<Places> {
@@ -102,6 +116,15 @@ impl<E: Embedder> Embedder for Cached<E> {
             memory().put(text.to_owned(), places.clone());
             places
         })
+    }
+
+    fn context_dimensions(&self) -> usize {
+        self.inner.context_dimensions()
+    }
+
+    fn embed_context(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        let &[text] = texts else { return self.inner.embed_context(texts) };
+        remembered(&self.contexts, text, || self.inner.embed_context(texts))
     }
 
     fn description(&self) -> Description {
@@ -128,6 +151,14 @@ impl Embedder for Box<dyn Embedder> {
 
     fn places(&self, text: &str, limit: usize) -> Arc<Places> {
         self.as_ref().places(text, limit)
+    }
+
+    fn context_dimensions(&self) -> usize {
+        self.as_ref().context_dimensions()
+    }
+
+    fn embed_context(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        self.as_ref().embed_context(texts)
     }
 
     fn description(&self) -> Description {

@@ -9,6 +9,7 @@ use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 
 use super::checkpoint::shards_of_index;
+use super::context;
 use super::recipe::read_json;
 use crate::error::{Error, Result};
 
@@ -222,6 +223,9 @@ impl Download<'_> {
         let modules: Vec<serde_json::Value> = read_json(self.folder, "modules.json")?.unwrap_or_default();
         for path in modules.iter().filter_map(|module| module["path"].as_str()).filter(|path| !path.is_empty() && *path != ".") {
             places.push(format!("{}/", path.trim_end_matches('/')));
+        }
+        for file in context::FILES.iter().filter(|file| has(file)) {
+            self.file(file)?;
         }
         let mut weights = 0;
         for place in &places {

@@ -5,6 +5,8 @@
 mod cache;
 mod checkpoint;
 mod coarse;
+mod context;
+mod contexts;
 mod cores;
 mod encoder;
 mod glance;
@@ -25,6 +27,7 @@ mod transformer;
 mod vectors;
 mod vocabulary;
 
+pub use contexts::ContextStore;
 pub use glance::{Glance, glance};
 pub use places::{Agreement, Places};
 pub use pooling::Pooling;
@@ -73,6 +76,21 @@ pub trait Embedder: Send + Sync {
     /// reading the whole text (transformers) or where it was not trained for it.
     fn places(&self, _text: &str, _limit: usize) -> Arc<Places> {
         Arc::default()
+    }
+
+    /// Number of values in a vector of the second reading; 0 where the model has none.
+    fn context_dimensions(&self) -> usize {
+        0
+    }
+
+    /// The second reading, slower and sharper: one vector of length [`Embedder::context_dimensions`] and norm 1 (or all zeros for a text
+    /// without content) for each text, in order, to be compared with one another and not with those of [`Embedder::embed`]. It makes no
+    /// difference whether a text is a query or belongs to the corpus, nor how texts are batched.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    fn embed_context(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        Ok(vec![Vec::new(); texts.len()])
     }
 
     /// How the model reads texts.

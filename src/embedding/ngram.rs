@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::Deserialize;
 
+use super::context::{self, ContextConfig, ContextEncoder};
 use super::table::{Stretch, Table};
 use super::vocabulary::{EMPTY, Vocabulary, extend};
 use super::{Description, Embedder, Places, Role, fingerprint, to_unit_norm};
@@ -32,6 +33,9 @@ struct Config {
     /// Numbers of leading values that can be used alone.
     #[serde(default)]
     matryoshka_dims: Vec<usize>,
+    /// The second reading, where the model has one.
+    #[serde(default)]
+    context: Option<ContextConfig>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +59,7 @@ pub struct NgramModel {
     table: Table,
     /// How many leading values of each row are used for comparing places.
     place_width: usize,
+    context: Option<ContextEncoder>,
 }
 
 /// A feature of a text: a row of the table, and the first and last unit of its n-gram.
@@ -94,9 +99,12 @@ impl NgramModel {
             .clone()
             .or_else(|| folder.file_name().map(|name| name.to_string_lossy().into_owned()))
             .unwrap_or_else(|| MODEL_TYPE.to_owned());
-        let fingerprint = fingerprint(folder, &["config.json", "tokenizer.json", "model.safetensors"].map(PathBuf::from), "")?;
+        let context = config.context.clone().map(|context| ContextEncoder::load(folder, context)).transpose()?;
+        let mut files = ["config.json", "tokenizer.json", "model.safetensors"].map(PathBuf::from).to_vec();
+        files.extend(context.iter().flat_map(|_| context::files()));
+        let fingerprint = fingerprint(folder, &files, if context.is_some() { context::VERSION } else { "" })?;
         let width = config.matryoshka_dims.iter().copied().filter(|&dims| dims > 0).fold(config.hidden_size, usize::min);
-        Ok(NgramModel { config, name, fingerprint, vocabulary: vocab, unknown, table, place_width: width })
+        Ok(NgramModel { config, name, fingerprint, vocabulary: vocab, unknown, table, place_width: width, context })
     }
 
     /// All features of the first `limit` units of `text`, in order of their end, shorter ones first, and the number of units.
@@ -171,6 +179,14 @@ impl Embedder for NgramModel {
         self.table.spread(&stretches, width, &mut sums);
         sums.truncate(count * width);
         Arc::new(Places::new(width, sums))
+    }
+
+    fn context_dimensions(&self) -> usize {
+        self.context.as_ref().map_or(0, ContextEncoder::dimensions)
+    }
+
+    fn embed_context(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        self.context.as_ref().map_or_else(|| Ok(vec![Vec::new(); texts.len()]), |context| context.embed(texts))
     }
 
     fn description(&self) -> Description {

@@ -1,7 +1,7 @@
 //! Builds a generation from a checked corpus and publishes it. The steps stand in order in [`build`].
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::manifest::{self, Counts, FileInfo, Manifest, ModelInfo};
 use super::publish::{DataFolder, files_below};
 use super::units::{Unit, UnitField, UnitIndex};
 use crate::corpus::{Corpus, Entry, Kind, Screening, Shop, Status};
-use crate::embedding::{Embedder, Role, VectorStore};
+use crate::embedding::{ContextStore, Embedder, Role, VectorStore};
 use crate::error::{Error, Result};
 use crate::lexical::{LexicalBuilder, Part, TokenStore};
 use crate::text::{ANALYZER_VERSION, Analyzer, Dictionaries, Tokens};
@@ -22,6 +22,7 @@ pub(super) const CONTENT_FILE: &str = "content.json";
 pub(super) const WORDS_FILE: &str = "words.json";
 pub(super) const TOKENS_FILE: &str = "tokens.safetensors";
 pub(super) const VECTORS_FILE: &str = "vectors.safetensors";
+pub(super) const CONTEXTS_FILE: &str = "contexts.safetensors";
 pub(super) const CROWDING_FILE: &str = "crowding.safetensors";
 pub(super) const LEXICAL_FOLDER: &str = "lexical";
 /// Texts analysed at a time.
@@ -104,6 +105,9 @@ pub fn build(
     let vectors = write_vectors(&staging, &index.units, embedder, progress)?;
     crowding::save(&staging.join(CROWDING_FILE), &crowding::crowding(&corpus.entries, &index, &vectors, progress))?;
     drop(vectors);
+    let former = if options.force { None } else { former_readings(data, &model, embedder)? };
+    write_contexts(&staging, &index.units, embedder, former.as_ref(), progress)?;
+    drop(former);
     write_content(&staging, corpus)?;
 
     let id = format!("g{:06}-{}", data.next_number()?, &corpus.hash[..8]);
@@ -196,6 +200,69 @@ fn write_vectors(staging: &Path, units: &[Unit], embedder: &dyn Embedder, progre
     progress("embedding", units.len(), units.len());
     store.save(&staging.join(VECTORS_FILE))?;
     Ok(store)
+}
+
+/// The second reading of the texts of a former generation.
+struct Readings {
+    of: HashMap<String, u32>,
+    store: ContextStore,
+}
+
+/// What the current generation of `data` has read already, if it is whole and was made with the same model. Reading is the slowest step
+/// by far, and an editor changes a few texts at a time. What is damaged or of another kind is read anew.
+fn former_readings(data: &DataFolder, model: &ModelInfo, embedder: &dyn Embedder) -> Result<Option<Readings>> {
+    let Some(id) = data.current()?.filter(|_| embedder.context_dimensions() > 0) else { return Ok(None) };
+    let folder = data.generation(&id);
+    let needed = [CONTENT_FILE, CONTEXTS_FILE];
+    let Ok(manifest) = Manifest::read(&folder, &id) else { return Ok(None) };
+    if manifest.model != *model
+        || manifest.analyzer_version != ANALYZER_VERSION
+        || !needed.iter().all(|name| manifest.files.contains_key(*name))
+        || manifest.verify_some(&folder, |name| needed.contains(&name)).is_err()
+    {
+        return Ok(None);
+    }
+    let Ok(bytes) = fs::read(folder.join(CONTENT_FILE)) else { return Ok(None) };
+    let Ok(content) = serde_json::from_slice::<Content<'static>>(&bytes) else { return Ok(None) };
+    let Ok(store) = ContextStore::load(&folder.join(CONTEXTS_FILE)) else { return Ok(None) };
+    let units = UnitIndex::new(&content.entries, &content.shop).units;
+    if store.len() != units.len() || store.dimensions() != embedder.context_dimensions() {
+        return Ok(None);
+    }
+    Ok(Some(Readings { of: units.into_iter().map(|unit| unit.text).zip(0..).collect(), store }))
+}
+
+/// Writes the vectors of the second reading; a text that stands there twice, or was read for the former generation, is not read again.
+fn write_contexts(
+    staging: &Path,
+    units: &[Unit],
+    embedder: &dyn Embedder,
+    former: Option<&Readings>,
+    progress: Progress,
+) -> Result<()> {
+    let known = |text: &str| former.and_then(|former| former.of.get(text).map(|row| (&former.store, *row)));
+    let mut store = ContextStore::new(embedder.context_dimensions());
+    let mut rows: HashMap<&str, u32> = HashMap::new();
+    for (step, part) in units.chunks(EMBED_STEP).enumerate() {
+        progress("reading", step * EMBED_STEP, units.len());
+        let numbered = || ((step * EMBED_STEP) as u32..).zip(part.iter().map(|unit| unit.text.as_str()));
+        let mut new: Vec<&str> = Vec::new();
+        for (row, text) in numbered() {
+            if *rows.entry(text).or_insert(row) == row && known(text).is_none() {
+                new.push(text);
+            }
+        }
+        let mut read = embedder.embed_context(&new)?.into_iter();
+        for (row, text) in numbered() {
+            match (rows.get(text), known(text)) {
+                (Some(first), _) if *first < row => store.push_again(*first),
+                (_, Some((former, row))) => store.push_of(former, row),
+                _ => store.push(&read.next().ok_or_else(|| Error::Internal("a text was not read".into()))?),
+            }
+        }
+    }
+    progress("reading", units.len(), units.len());
+    store.save(&staging.join(CONTEXTS_FILE))
 }
 
 fn write_content(staging: &Path, corpus: &Corpus) -> Result<()> {

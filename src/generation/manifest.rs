@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 
 /// Changes whenever the files of a generation are laid out differently.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 /// The manifest's file name.
 pub(super) const FILE: &str = "manifest.json";
 
@@ -97,7 +97,12 @@ impl Manifest {
 
     /// Compares every file in `folder` with the manifest.
     pub(super) fn verify(&self, folder: &Path) -> Result<()> {
-        for (name, expected) in &self.files {
+        self.verify_some(folder, |_| true)
+    }
+
+    /// Compares the files in `folder` whose names `chosen` accepts with the manifest.
+    pub(super) fn verify_some(&self, folder: &Path, chosen: impl Fn(&str) -> bool) -> Result<()> {
+        for (name, expected) in self.files.iter().filter(|(name, _)| chosen(name)) {
             let path = folder.join(name);
             let found = FileInfo::of(&path).map_err(|error| Error::generation(&self.id, format!("file {name}: {error}")))?;
             if found != *expected {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::build::{CONTENT_FILE, CROWDING_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_FILE, WORDS_FILE};
+use super::build::{CONTENT_FILE, CONTEXTS_FILE, CROWDING_FILE, Content, LEXICAL_FOLDER, TOKENS_FILE, VECTORS_FILE, WORDS_FILE};
 use super::crowding;
 use super::manifest::Manifest;
 use super::publish::DataFolder;
@@ -14,7 +14,7 @@ use super::units::{Target, Unit, UnitField, UnitIndex};
 use crate::compliance::Checker;
 use crate::corpus::{Entry, EntryBody, Kind, Screening, Shop, Status};
 use crate::dialogue::Product;
-use crate::embedding::{Embedder, VectorStore};
+use crate::embedding::{ContextStore, Embedder, VectorStore};
 use crate::emotion::EmotionLexicon;
 use crate::error::{Error, Result};
 use crate::lexical::{LexicalIndex, TokenStore};
@@ -30,7 +30,7 @@ const BACKGROUND_PRIOR: u32 = 400;
 /// Group of words that open a hypothetical question.
 const HYPOTHETICAL: &str = "假设";
 
-/// Everything a request needs, immutable. Invariant: `tokens`, `vectors` and `units` have one row for each unit.
+/// Everything a request needs, immutable. Invariant: `tokens`, `vectors`, `contexts` and `units` have one row for each unit.
 pub struct Generation {
     /// What it was made from.
     pub manifest: Manifest,
@@ -59,6 +59,8 @@ pub struct Generation {
     pub tokens: TokenStore,
     /// Vectors of every unit.
     pub vectors: VectorStore,
+    /// Vectors of the second reading of every unit, without values where the model has none.
+    pub contexts: ContextStore,
     /// Mean cosine of unlike texts: what any two texts of this corpus have in common by this model.
     pub background: f32,
     /// How crowded the surroundings of each target's phrasings are, from 0 to 1; all 0 where that was not measured.
@@ -125,9 +127,12 @@ impl Generation {
             rayon::join(|| TokenStore::load(&folder.join(TOKENS_FILE)), || VectorStore::load(&folder.join(VECTORS_FILE)));
         let (tokens, vectors) = (tokens?, vectors?);
         let lexical = LexicalIndex::open(&folder.join(LEXICAL_FOLDER))?;
+        let contexts = ContextStore::load(&folder.join(CONTEXTS_FILE))?;
         let crowding = crowding::load(&folder.join(CROWDING_FILE))?;
-        let rows = (tokens.len(), vectors.len(), lexical.len(), crowding.len());
-        if rows != (index.units.len(), index.units.len(), index.searchable, index.targets.len()) {
+        let rows = (tokens.len(), vectors.len(), contexts.len(), lexical.len(), crowding.len());
+        if rows != (index.units.len(), index.units.len(), index.units.len(), index.searchable, index.targets.len())
+            || contexts.dimensions() != embedder.context_dimensions()
+        {
             return Err(damaged(format!("its parts do not fit together: {rows:?} rows for {} units", index.units.len())));
         }
         let by_id = entries.iter().enumerate().map(|(number, entry)| (entry.id.clone(), number as u32)).collect();
@@ -154,6 +159,7 @@ impl Generation {
             lexical,
             tokens,
             vectors,
+            contexts,
             background,
             crowding,
             centres,

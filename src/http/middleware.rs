@@ -34,8 +34,15 @@ pub async fn guard(State(state): State<Arc<AppState>>, mut request: Request, nex
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = match admit(&state, &route, request, next).await {
         Ok(response) => response,
-        Err(Refusal::Ours(error)) => error.response(&id),
-        Err(Refusal::Dify(error)) => error.into_response(),
+        Err(refusal) => {
+            let mut response = match refusal {
+                Refusal::Ours(error) => error.response(&id),
+                Refusal::Dify(error) => error.into_response(),
+            };
+            // Its body may not have been read, and then nothing more can be read from this connection: the client must know.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -51,6 +51,14 @@ features! {
     aligned_least,
     /// How well the places of the query are met by those of the best passage.
     aligned_body,
+    /// Cosine of the nearest phrasing by the second reading, which knows the order of words; where the model has none, `cosine`.
+    context,
+    /// Mean of that of the three nearest phrasings.
+    context_mean3,
+    /// `context` times `long`.
+    context_long,
+    /// Cosine of the nearest passage by the second reading; where the model has none, `cosine_body`.
+    context_body,
     /// Reciprocal rank by `cosine`.
     cosine_rank,
     /// BM25 of the best phrasing, relative to the best among the candidates.
@@ -242,16 +250,40 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
         })
         .unzip();
     if mode == Mode::Hybrid {
+        read_again(generation, understood, &mut judged);
         align(generation, understood, &mut judged, &sources);
     }
     for Judged { features: f, .. } in &mut judged {
         f.cosine_long = f.cosine * f.long;
+        f.context_long = f.context * f.long;
         f.aligned_long = f.aligned * f.long;
         f.bm25_long = f.bm25 * f.long;
         f.bigrams_long = f.bigrams_of_query * f.long;
     }
     relate(generation, &mut judged);
     judged
+}
+
+/// Compares the candidates with the query by the second reading.
+fn read_again(generation: &Generation, understood: &Understood, judged: &mut [Judged]) {
+    for Judged { target, features: f, .. } in judged {
+        if understood.context.is_empty() {
+            (f.context, f.context_mean3, f.context_body) = (f.cosine, f.cosine_mean3, f.cosine_body);
+            continue;
+        }
+        let units = generation.targets[*target as usize].units.clone();
+        let mut nearest = [f32::NEG_INFINITY; 3];
+        for (unit, cosine) in units.clone().zip(generation.contexts.cosines(&understood.context, units)) {
+            if generation.units[unit as usize].field == UnitField::Body {
+                f.context_body = f.context_body.max(cosine);
+            } else {
+                insert_sorted(&mut nearest, cosine);
+            }
+        }
+        let known: Vec<f32> = nearest.into_iter().filter(|cosine| cosine.is_finite()).collect();
+        f.context = nearest[0].max(0.0);
+        f.context_mean3 = if known.is_empty() { 0.0 } else { known.iter().sum::<f32>() / known.len() as f32 };
+    }
 }
 
 /// Compares the candidates that come near with the query, place by place.

@@ -139,6 +139,8 @@ pub struct Understood {
     pub corrected: Option<String>,
     text: String,
     vector: Vec<f32>,
+    /// By the second reading; empty where the model has none.
+    context: Vec<f32>,
     places: Arc<Places>,
     /// How rare each place's character is in the corpus; empty where the model has places of another kind.
     rarities: Vec<f32>,
@@ -155,12 +157,13 @@ pub fn understand(generation: &Generation, text: &str) -> Result<Understood> {
     let corrected = apply(&normalised, &corrections(generation, &normalised));
     let text = corrected.as_deref().unwrap_or(text);
     let vector = generation.embedder.embed(&[text], Role::Query)?.pop().unwrap_or_default();
+    let context = generation.embedder.embed_context(&[text])?.pop().unwrap_or_default();
     let places = generation.embedder.places(text, MAX_PLACES);
     let tokens = generation.analyzer.analyze(text);
     let rarity = |(_, unit): &(usize, &str)| generation.tokens.rarity(Channel::Chars, unit);
     let rarities: Vec<f32> = units(&tokens.text).iter().take(places.len()).map(rarity).collect();
     let form = Form::of(&tokens.text);
-    Ok(Understood { tokens, text: text.to_owned(), vector, places, rarities, form, corrected })
+    Ok(Understood { tokens, text: text.to_owned(), vector, context, places, rarities, form, corrected })
 }
 
 /// Checks that `text`, the request's field `name`, is neither empty nor too long.

@@ -15,7 +15,7 @@ use crate::generation::Generation;
 /// Weight of a passage against a phrasing when only keywords count.
 const LEXICAL_BODY: f32 = 0.7;
 /// Ranking score at which a result is shown as 0.5.
-const SCORE_MIDDLE: f32 = 12.0;
+const SCORE_MIDDLE: f32 = 12.6;
 /// Distance in ranking score that moves what is shown by one unit of log odds; wide enough that scores do not crowd at 1.
 const SCORE_SCALE: f32 = 3.5;
 /// Distance in ranking score at which a lead counts as clear.
