@@ -11,42 +11,11 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, replace
 from multiprocessing import Pool
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CHECKPOINT_EVERY = 100
-
-
-@dataclass(frozen=True)
-class Settings:
-    seed: int = 1
-    dimensions: int = 256
-    smaller: int = 128
-    rarest: int = 40
-    rarest_unknown: int = 30
-    steps: int = 1000
-    rate: float = 4e-4
-    pieces_rate: float = 1.5e-3
-    warm_up: int = 30
-    temperature: float = 0.07
-    piece_dropout: float = 0.15
-    chunk: int = 80
-    chunks: int = 3
-    intent_pairs: int = 288
-    trained_pieces: int = 40
-    read_pieces: int = 128
-
-
-def changed(settings, assignments):
-    """Settings changed by `name=value` strings."""
-    for assignment in assignments:
-        name, _, value = assignment.partition("=")
-        if name not in asdict(settings):
-            raise SystemExit(f"no setting `{name}`; known: {', '.join(asdict(settings))}")
-        settings = replace(settings, **{name: type(getattr(settings, name))(value)})
-    return settings
 
 
 def arguments():
@@ -58,7 +27,7 @@ def arguments():
     parser.add_argument("--corpus", type=Path, default=HERE.parent.parent / "corpus", help="knowledge base whose similar questions are learned")
     parser.add_argument("--exclude", nargs="*", default=[], metavar="SOURCE", help="sources of pairs to leave out")
     parser.add_argument("--extra-pairs", type=Path, metavar="FILE", help="own pairs: two texts of the same meaning, tab between, one pair a line")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change a setting (see `Settings` in this file)")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change a setting (see `ContextSettings` in yingda_recipe/settings.py)")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     return parser.parse_args()
 
@@ -73,12 +42,12 @@ def main():
 
     from train import remember
     from yingda_recipe import context, data, evaluation
-    from yingda_recipe import settings as bag_settings
     from yingda_recipe.export import PARITY_TEXTS
-    from yingda_recipe.prepare import _pair_arrays
+    from yingda_recipe.prepare import pair_arrays
     from yingda_recipe.sampling import ClusterSampler, PairSampler
+    from yingda_recipe.settings import ContextSettings, Settings
 
-    settings = changed(Settings(), args.set)
+    settings = ContextSettings().with_(args.set)
     torch.set_num_threads(args.threads)
     torch.manual_seed(settings.seed)
     began = time.time()
@@ -88,7 +57,7 @@ def main():
 
     work = args.work or args.model.with_name(args.model.name + ".context.work")
     work.mkdir(parents=True, exist_ok=True)
-    remember(work / "settings.json", {**asdict(settings), "exclude": sorted(args.exclude), "extra_pairs": str(args.extra_pairs),
+    remember(work / "settings.json", {**settings.as_dict(), "exclude": sorted(args.exclude), "extra_pairs": str(args.extra_pairs),
                                      "data": str(args.data), "intents": str(args.intents), "corpus": str(args.corpus)})
 
     pairs, negatives = data.read_pairs(args.data, args.exclude), data.read_negatives(args.data, args.exclude)
@@ -97,7 +66,7 @@ def main():
     everything = data.read_intents(args.intents)
     clusters = [c for c in everything if not c.held_out()] + data.read_corpus_clusters(args.corpus)
     texts = list(dict.fromkeys(t for p in pairs + negatives for t in p[:2]))
-    arrays, kinds = _pair_arrays(pairs, negatives, texts)
+    arrays, kinds = pair_arrays(pairs, negatives, texts)
     of_clusters = [t for c in clusters for t in [c.standard] + c.phrasings]
     with Pool(args.threads) as pool:
         normal = context.normalised(texts + of_clusters, pool)
@@ -113,7 +82,7 @@ def main():
 
     sizes = np.array([1 + len(c.phrasings) for c in clusters])
     component = np.concatenate([arrays["text.component"], 2 * len(texts) + np.repeat(np.arange(len(clusters)), sizes)])
-    shares = bag_settings.Settings()
+    shares = Settings()
     from_pairs = PairSampler(arrays, kinds, shares.source_weights, shares.source_exponent)
     from_intents = ClusterSampler(clusters, len(texts) + np.cumsum(sizes) - sizes, shares.standard_share)
     groups = [{"params": [network.pieces.weight], "lr": settings.pieces_rate},

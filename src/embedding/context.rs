@@ -5,7 +5,7 @@
 //! The architecture is that of Google's multilingual Universal Sentence Encoder (Yang et al. 2019, arXiv:1907.04307) in its convolutional
 //! form: vectors of pieces, three branches of two convolutions each, a sum over the text and a small feed-forward network.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use super::to_unit_norm;
 use crate::error::{Error, Result};
 use crate::text::normalise;
 
-/// The files in the model's folder.
+/// The files in the model's folder that the encoder is made of.
 pub(super) const FILES: [&str; 2] = ["context.tokenizer.json", "context.safetensors"];
 /// Belongs to the model's fingerprint: another one whenever texts are read otherwise.
 pub(super) const VERSION: &str = "context-1";
@@ -409,9 +409,4 @@ impl Weights<'_> {
         let get = |kind: &str| self.floats(&format!("{name}.{kind}"), width);
         Ok(Norm { weight: get("weight")?, bias: get("bias")?, epsilon: self.epsilon })
     }
-}
-
-/// The files that the encoder is made of, for the model's fingerprint.
-pub(super) fn files() -> impl Iterator<Item = PathBuf> {
-    FILES.into_iter().map(PathBuf::from)
 }

@@ -101,7 +101,7 @@ impl NgramModel {
             .unwrap_or_else(|| MODEL_TYPE.to_owned());
         let context = config.context.clone().map(|context| ContextEncoder::load(folder, context)).transpose()?;
         let mut files = ["config.json", "tokenizer.json", "model.safetensors"].map(PathBuf::from).to_vec();
-        files.extend(context.iter().flat_map(|_| context::files()));
+        files.extend(context.iter().flat_map(|_| context::FILES.map(PathBuf::from)));
         let fingerprint = fingerprint(folder, &files, if context.is_some() { context::VERSION } else { "" })?;
         let width = config.matryoshka_dims.iter().copied().filter(|&dims| dims > 0).fold(config.hidden_size, usize::min);
         Ok(NgramModel { config, name, fingerprint, vocabulary: vocab, unknown, table, place_width: width, context })

@@ -107,7 +107,7 @@ def prepare(data, cache, settings, clusters, exclude=(), extra_pairs=None, worke
     streams["plain"] = Streams.of(documents(_each(encoded(plain, units, workers))))
     log(f"{len(units.names)} units; units of text: {', '.join(f'{k} {len(s.units)}' for k, s in streams.items())}")
 
-    arrays, kinds = _pair_arrays(pairs, negatives, texts)
+    arrays, kinds = pair_arrays(pairs, negatives, texts)
     for name, s in streams.items():
         arrays[f"{name}.units"], arrays[f"{name}.offsets"] = s.units, s.offsets
     merged = {"service": join(*(streams[name] for name in service)), "plain": streams["plain"]}
@@ -119,7 +119,7 @@ def prepare(data, cache, settings, clusters, exclude=(), extra_pairs=None, worke
     done.write_text(json.dumps({"units": units.names, "kinds": kinds}, ensure_ascii=False), encoding="utf-8")
 
 
-def _pair_arrays(pairs, negatives, texts):
+def pair_arrays(pairs, negatives, texts):
     """Pairs as numbers of texts, sources as numbers, and the component of every text; the names of the sources."""
     place = {t: i for i, t in enumerate(texts)}
     numbers = {f"{side}.{end}": np.array([place[p[at]] for p in rows], np.int32)

@@ -4,8 +4,29 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 
 
+class Changeable:
+    """Settings that `name=value` strings change."""
+
+    def with_(self, assignments):
+        """Settings changed by `name=value` strings."""
+        types = {f.name: getattr(self, f.name) for f in fields(self)}
+        changes = {}
+        for assignment in assignments:
+            name, _, value = assignment.partition("=")
+            if name not in types:
+                raise SystemExit(f"no setting `{name}`; known: {', '.join(types)}")
+            old = types[name]
+            changes[name] = _read(value, old)
+        return replace(self, **changes)
+
+    def as_dict(self):
+        return asdict(self)
+
+
 @dataclass(frozen=True)
-class Settings:
+class Settings(Changeable):
+    """Of the n-gram model."""
+
     seed: int = 1
     # vocabulary
     vocabulary_size: int = 110_000
@@ -48,20 +69,27 @@ class Settings:
     plain_characters: int | None = None
     sample: int | None = None
 
-    def with_(self, assignments):
-        """Settings changed by `name=value` strings."""
-        types = {f.name: getattr(self, f.name) for f in fields(self)}
-        changes = {}
-        for assignment in assignments:
-            name, _, value = assignment.partition("=")
-            if name not in types:
-                raise SystemExit(f"no setting `{name}`; known: {', '.join(types)}")
-            old = types[name]
-            changes[name] = _read(value, old)
-        return replace(self, **changes)
 
-    def as_dict(self):
-        return asdict(self)
+@dataclass(frozen=True)
+class ContextSettings(Changeable):
+    """Of the second reading."""
+
+    seed: int = 1
+    dimensions: int = 256
+    smaller: int = 128
+    rarest: int = 40
+    rarest_unknown: int = 30
+    steps: int = 1000
+    rate: float = 4e-4
+    pieces_rate: float = 1.5e-3
+    warm_up: int = 30
+    temperature: float = 0.07
+    piece_dropout: float = 0.15
+    chunk: int = 80
+    chunks: int = 3
+    intent_pairs: int = 288
+    trained_pieces: int = 40
+    read_pieces: int = 128
 
 
 def _read(value, old):
