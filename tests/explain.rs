@@ -61,17 +61,22 @@ fn features_add_up_to_score_and_confidence() {
             let features = explain["features"].as_array().expect("features");
             assert_eq!(features.len(), yingda::query::FEATURES.len());
             let (mut ranking, mut odds) = (0.0, number(&explain["bias"]) + number(&explain["margin_contribution"]));
+            let calibration = &ranker["calibration"];
+            // What surrounds a result adds to the terms of its confidence.
+            let among = |of: &dyn Fn(&Value) -> f64| {
+                let surroundings = calibration["surroundings"].as_object().expect("surroundings").iter();
+                of(calibration) + surroundings.map(|(name, terms)| number(&hit["features"][name]) * of(terms)).sum::<f64>()
+            };
+            assert!(close(number(&explain["bias"]), among(&|terms| number(&terms["bias"]))), "{explain}");
+            let of_margin = number(&explain["margin"]) * among(&|terms| number(&terms["margin"]));
+            assert!(close(number(&explain["margin_contribution"]), of_margin), "{explain}");
             for part in features {
                 let name = part["name"].as_str().expect("a name");
                 assert!(close(number(&part["value"]), number(&hit["features"][name])), "{name}: {part}");
-                let calibration = &ranker["calibration"];
-                let weights = [
-                    ("weight", &ranker["weights"]),
-                    ("confidence_weight", &calibration["weights"]),
-                    ("lead_weight", &calibration["leads"]),
-                ];
-                for (key, known) in weights {
-                    assert!(close(number(&part[key]), known[name].as_f64().unwrap_or(0.0)), "{name}: {part}");
+                assert!(close(number(&part["weight"]), ranker["weights"][name].as_f64().unwrap_or(0.0)), "{name}: {part}");
+                for (key, kind) in [("confidence_weight", "weights"), ("lead_weight", "leads")] {
+                    let known = among(&|terms| terms[kind][name].as_f64().unwrap_or(0.0));
+                    assert!(close(number(&part[key]), known), "{name}: {part}");
                 }
                 assert!(close(number(&part["contribution"]), number(&part["value"]) * number(&part["weight"])), "{part}");
                 ranking += number(&part["contribution"]);
@@ -272,7 +277,7 @@ fn a_first_result_that_is_not_sure_enough_is_told_by_how_much() {
     assert!(cut["summary"].as_str().is_some_and(|summary| summary.contains("score_threshold 1.000")), "{cut}");
 
     // What the settings ask for decides, not how sure the ranker happens to be.
-    let query = "钱几天到";
+    let query = "什么时候给我钱";
     for (floor, promise, words) in [("1.0", "0.5", "no match"), ("0.0", "0.99", "0.99: suggested, not answered")] {
         let settings = [("decision.suggest_confidence", floor), ("decision.answer_precision", promise)];
         let server = Server::start(&config_with(&corpus.path(), &corpus.data(), &settings));

@@ -70,6 +70,32 @@ fn the_centre_is_that_of_all_phrasings_and_one_phrasing_has_none() {
 }
 
 #[test]
+fn what_stands_around_is_the_mean_of_the_nearest_other_entries() {
+    let entries: [(&str, &[&str]); 7] = [
+        ("a", &["退款多久到账？", "钱几天能退回来？"]),
+        ("b", &["退款到哪一步了？"]),
+        ("c", &["退款退到哪里？", "退款退回原来的卡吗？"]),
+        ("d", &["退款被拒绝了怎么办？"]),
+        ("e", &["怎么申请退款？"]),
+        ("f", &["退款金额不对怎么办？"]),
+        ("g", &["退款可以取消吗？"]),
+    ];
+    let (_corpus, server) = serve(&entries);
+    let of_each: Vec<Value> = entries.iter().map(|(id, _)| features(&server, "退款几天到账", id)).collect();
+    for (at, found) in of_each.iter().enumerate() {
+        let others = of_each.iter().enumerate().filter(|(other, _)| *other != at);
+        let mut near: Vec<f64> = others.map(|(_, other)| number(other, "context")).collect();
+        near.sort_by(|a, b| b.total_cmp(a));
+        let mean = near[..5].iter().sum::<f64>() / 5.0;
+        assert!(mean > 0.3, "these are all about refunds: {near:?}");
+        assert!((number(found, "context_around") - mean).abs() < 1e-4, "{mean} {found:#}");
+    }
+    // However few entries there are, it is as much as where nothing else is near.
+    let (_corpus, lonely) = serve(&[("a", &["退款多久到账？"])]);
+    assert!((number(&features(&lonely, "退款几天到账", "a"), "context_around") - 0.3).abs() < 1e-6);
+}
+
+#[test]
 fn words_that_stand_together_in_a_long_text_count_more_than_scattered_ones() {
     let filler = "我们在每个工作日的上午九点到下午六点都会安排专人仔细核对每一笔订单的全部资料";
     let together = format!("{filler}，保价申请入口在订单详情页，{filler}");

@@ -32,4 +32,5 @@ mod second_reading;
 mod suggest;
 mod text;
 mod topics;
+mod tuning;
 mod vector_lists;

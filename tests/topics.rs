@@ -134,8 +134,8 @@ fn what_was_said_before_chooses_instead_of_a_question() {
         ]);
         suggest(starter_server(), json!({"messages": messages}))
     };
-    assert_eq!(say("运费谁出")["decision"], "clarify");
-    let reply = talk("运费谁出");
+    assert_eq!(say("运费谁付")["decision"], "clarify");
+    let reply = talk("运费谁付");
     assert_ne!(reply["decision"], "clarify", "{reply}");
     assert_eq!(reply["suggestions"][0]["entry_id"], "return-shipping-who", "{reply}");
 }

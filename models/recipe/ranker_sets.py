@@ -13,12 +13,14 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
-from yingda_recipe.data import components, read_intents, read_pairs
+from yingda_recipe.data import components, read_intents, read_negatives, read_pairs
 
 # Sources of questions: groups of at least GROUP texts that mean the same.
 PARAPHRASES = ["bq_corpus", "afqmc", "oppo_xiaobu", "lcqmc"]
 # Sources of questions with answers.
 ANSWERS = ["insurance_zhidao", "ms_alchemy_insights", "small_faqs"]
+# Sources of questions with labelled look-alikes, none of whose texts is right for another group's questions.
+LOOK_ALIKES = ["diac2019_law", "covid_pairs"]
 # Left out of training as well, because their texts resemble those above.
 RELATED = ["insurance_backtranslation", "bustm"]
 GROUP = 5
@@ -26,6 +28,7 @@ DOCUMENTS = 400
 ANSWER_DOCUMENTS = 1200
 SIMILAR = 3
 DISTRACTORS = 450
+LOOK_ALIKE_QUESTIONS = 1500
 
 
 def write_set(folder, clusters, asked, similar, seed):
@@ -87,6 +90,45 @@ def write_answers(out, rows, seed):
             write_set(out / f"{source}-answers", clusters, clusters, 0, seed)
 
 
+def write_look_alikes(out, rows, negatives, seed):
+    """Groups of questions of one meaning; one of them is the document, another asks for it, and their labelled look-alikes are documents too."""
+    for source in LOOK_ALIKES:
+        pairs = [(a, b) for a, b, name, _ in rows if name == source]
+        alike = [(a, b) for a, b, name in negatives if name == source]
+        group_of, members = {}, defaultdict(set)
+        for (a, b), group in zip(pairs, components(pairs)):
+            members[group].update((a, b))
+            group_of[a] = group_of[b] = group
+        near = defaultdict(set)
+        for a, b in alike:
+            for text, other in ((a, b), (b, a)):
+                # a text of another group stands in for the whole of it
+                if text in group_of and group_of.get(other) != group_of[text]:
+                    near[group_of[text]].add(group_of.get(other, other))
+        rng = random.Random(seed)
+        groups = sorted(near, key=lambda g: min(members[g]))
+        rng.shuffle(groups)
+        chosen = groups[:LOOK_ALIKE_QUESTIONS]
+        texts = {g: rng.sample(sorted(members[g]), 2) for g in chosen}
+        documents = {texts[g][0]: g for g in chosen}
+        for g in chosen:
+            for other in sorted(near[g], key=str):
+                if isinstance(other, str):
+                    documents.setdefault(other, None)
+                elif other not in texts:
+                    documents.setdefault(min(members[other]), None)
+        shuffled = sorted(documents)
+        rng.shuffle(shuffled)
+        number = {text: f"d{at:05}" for at, text in enumerate(shuffled)}
+        folder = out / f"{source}-look-alikes"
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {"corpus.tsv": [f"{number[t]}\t{t}" for t in shuffled],
+                 "queries.tsv": [f"q{at:05}\t{texts[g][1]}" for at, g in enumerate(chosen)],
+                 "qrels.tsv": [f"q{at:05}\t{number[texts[g][0]]}\t1" for at, g in enumerate(chosen)]}
+        for name, lines in files.items():
+            (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 class Group:
     """A document with its questions."""
 
@@ -103,7 +145,7 @@ def main():
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     if arguments.print_sources:
-        print(" ".join(PARAPHRASES + ANSWERS + RELATED))
+        print(" ".join(PARAPHRASES + LOOK_ALIKES + ANSWERS + RELATED))
         return
     if arguments.out is None:
         parser.error("--out is missing")
@@ -119,6 +161,7 @@ def main():
         rows = read_pairs(arguments.data)
         write_paraphrases(arguments.out, rows, arguments.seed)
         write_answers(arguments.out, rows, arguments.seed)
+        write_look_alikes(arguments.out, rows, read_negatives(arguments.data), arguments.seed)
     print(f"{len(held_out)} held-out intents, {len(among)} documents in the larger sets")
 
 

@@ -101,7 +101,7 @@ class Lists:
                 self.right[text] = [cluster.standard]
                 pools["intents"].add(text)
         self.similar = defaultdict(list)
-        for a, b in read_negatives(data):
+        for a, b, _ in read_negatives(data):
             if a in self.group and b in self.group and self.group[a] != self.group[b]:
                 self.similar[a].append(b)
                 self.similar[b].append(a)

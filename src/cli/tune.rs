@@ -8,7 +8,9 @@ use super::{EXIT_OK, Format, output};
 use crate::config::Config;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::eval::{Bench, DraftSet, EvalSet, Example, Learnt, calibrated, examples, hold_out, learn, train, train_answerable};
+use crate::eval::{
+    Bench, DraftSet, EvalSet, Example, Extent, Learnt, calibrated, examples, hold_out, learn, train, train_answerable,
+};
 use crate::query::{ANSWERING_KINDS, Filters};
 use crate::service::{load_model, load_ranker};
 
@@ -95,11 +97,14 @@ fn ranker(config: &Config, arguments: &TuneArguments, format: Format) -> Result<
     let (mut ranking, mut decisions, mut strange) = (Vec::new(), Vec::new(), Vec::new());
     for folder in &arguments.sets {
         let set = EvalSet::load(folder)?;
-        for (set, teaches_order) in [(set.halved(), false), (set, true)] {
+        let small = set.small_parts();
+        let extent = Extent::Small(small.len());
+        let lessened = small.into_iter().map(|part| (part, extent)).chain([(set.halved(), Extent::Halved)]);
+        for (set, extent) in lessened.chain([(set, Extent::Whole)]) {
             let bench = Bench::new(&set.corpus(&corpus.dictionaries), model.clone())?;
-            decisions.extend(examples(&bench.generation, &set, &Filters::default(), !teaches_order)?);
-            if teaches_order {
-                ranking.extend(examples(&bench.generation, &set, &Filters::default(), false)?);
+            decisions.extend(examples(&bench.generation, &set, &Filters::default(), extent)?);
+            if extent == Extent::Whole {
+                ranking.extend(examples(&bench.generation, &set, &Filters::default(), extent)?);
                 strange.extend(strangers(&bench, &set, &Filters::default(), arguments)?);
             }
             output::note(&format!("{}: {} questions", set.name, set.queries.len()));
@@ -108,7 +113,7 @@ fn ranker(config: &Config, arguments: &TuneArguments, format: Format) -> Result<
     for folder in &arguments.order_sets {
         let set = EvalSet::load(folder)?;
         let bench = Bench::new(&set.corpus(&corpus.dictionaries), model.clone())?;
-        ranking.extend(examples(&bench.generation, &set, &Filters::default(), false)?);
+        ranking.extend(examples(&bench.generation, &set, &Filters::default(), Extent::Whole)?);
         output::note(&format!("{}: {} questions, for the order only", set.name, set.queries.len()));
     }
     if arguments.golden {
@@ -119,8 +124,8 @@ fn ranker(config: &Config, arguments: &TuneArguments, format: Format) -> Result<
             strange.extend(strangers(&bench, set, &filters, arguments)?);
         }
         for set in golden {
-            decisions.extend(examples(&bench.generation, &set, &filters, false)?);
-            ranking.extend(examples(&bench.generation, &set, &filters, false)?);
+            decisions.extend(examples(&bench.generation, &set, &filters, Extent::Whole)?);
+            ranking.extend(examples(&bench.generation, &set, &filters, Extent::Whole)?);
             output::note(&format!("{}: {} questions", set.name, set.queries.len()));
         }
     }
@@ -153,7 +158,7 @@ fn strangers(bench: &Bench, set: &EvalSet, filters: &Filters, arguments: &TuneAr
     let mut out = Vec::new();
     for path in &arguments.strangers {
         let asked = EvalSet::strangers(path, set)?;
-        out.extend(examples(&bench.generation, &asked, filters, false)?);
+        out.extend(examples(&bench.generation, &asked, filters, Extent::Whole)?);
         output::note(&format!("{}: {} texts without an answer", asked.name, asked.queries.len()));
     }
     Ok(out)

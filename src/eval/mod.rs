@@ -20,4 +20,4 @@ pub use metrics::{Outcome, Summary, precision_by_coverage, reliability, summaris
 pub use report::EvalReport;
 pub use run::{Bench, outcomes};
 pub use set::EvalSet;
-pub use tune::{Example, calibrated, examples, train, train_answerable};
+pub use tune::{Example, Extent, calibrated, examples, train, train_answerable};

@@ -125,16 +125,45 @@ impl EvalSet {
 
     /// The same set with every second document (by order of id) taken out: half of the questions have no answer then.
     pub fn halved(&self) -> EvalSet {
-        let kept: BTreeSet<&String> = self.documents.keys().step_by(2).collect();
-        let mut half = self.clone();
-        half.name = format!("{} (half of the answers taken out)", self.name);
-        half.documents.retain(|id, _| kept.contains(id));
-        half.similar.retain(|id, _| kept.contains(id));
-        half.relevant.retain(|_, documents| {
+        self.with_documents("half of the answers taken out", self.documents.keys().step_by(2).cloned().collect())
+    }
+
+    /// What small corpora would be like: up to four of each of some sizes, with the questions that they answer and as many others. Those
+    /// with hardly any questions are left out.
+    pub fn small_parts(&self) -> Vec<EvalSet> {
+        const SIZES: [usize; 4] = [4, 12, 40, 120];
+        const PARTS: usize = 4;
+        const FEWEST_QUERIES: usize = 20;
+        let mut parts = Vec::new();
+        for size in SIZES {
+            let of = self.documents.len().div_ceil(size);
+            for part in (0..of.min(PARTS)).filter(|_| of > 1) {
+                let kept = self.documents.keys().skip(part).step_by(of).cloned().collect();
+                let mut small = self.with_documents(&format!("{size} documents, part {}", part + 1), kept);
+                let queries = std::mem::take(&mut small.queries);
+                let (answered, others): (Vec<_>, Vec<_>) = queries.into_iter().partition(|(id, _)| small.relevant.contains_key(id));
+                let (wanted, step) = (answered.len(), (others.len() / answered.len().max(1)).max(1));
+                small.queries = answered;
+                small.queries.extend(others.into_iter().step_by(step).take(wanted));
+                if small.queries.len() >= FEWEST_QUERIES {
+                    parts.push(small);
+                }
+            }
+        }
+        parts
+    }
+
+    /// The same set with the documents `kept` only.
+    fn with_documents(&self, what: &str, kept: BTreeSet<String>) -> EvalSet {
+        let mut part = self.clone();
+        part.name = format!("{} ({what})", self.name);
+        part.documents.retain(|id, _| kept.contains(id));
+        part.similar.retain(|id, _| kept.contains(id));
+        part.relevant.retain(|_, documents| {
             documents.retain(|id| kept.contains(id));
             !documents.is_empty()
         });
-        half
+        part
     }
 }
 

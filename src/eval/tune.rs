@@ -1,5 +1,5 @@
 //! Training the ranker: weights by listwise softmax (ListNet with one relevant document, Cao et al. 2007), the confidence
-//! by logistic regression on questions kept out of the ranking's training, the thresholds by counting. Deterministic: full
+//! by logistic regression, the thresholds by counting. Deterministic: full
 //! batches, fixed steps, no random numbers.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::corpus::Date;
 use crate::error::{Error, Result};
 use crate::generation::Generation;
 use crate::query::{
-    self, Answerable, Calibration, FEATURES, Features, Filters, NEARNESS, Query, Ranker, logistic, margin, nearness,
+    self, Answerable, Calibration, FEATURES, Features, Filters, NEARNESS, Query, Ranker, Terms, logistic, margin, nearness,
 };
 
 const WIDTH: usize = FEATURES.len();
@@ -36,8 +36,24 @@ const CONFIDENCE_FEATURES: &[&str] = &[
     "is_manual",
 ];
 /// Features whose lead over the best rival the confidence is built on as well: what the first result has and the next one lacks.
-const LEADS: &[&str] =
-    &["cosine", "context", "aligned", "bm25", "bigrams_of_query", "chars_of_query", "aligned_of_unit", "aligned_least"];
+const LEADS: &[&str] = &[
+    "cosine",
+    "context",
+    "context_mean3",
+    "aligned",
+    "bm25",
+    "bigrams_of_query",
+    "chars_of_query",
+    "aligned_of_unit",
+    "aligned_least",
+];
+/// Features that say what surrounds a result. How much the evidence counts depends on them: among look-alikes a great resemblance and a
+/// small lead mean less.
+const SURROUNDINGS: &[&str] = &["context_around", "crowding"];
+/// Features whose weight depends on the surroundings.
+const DEPENDENT: &[&str] = &["cosine", "cosine_mean3", "cosine_centre", "context", "context_mean3"];
+/// Features the weight of whose lead depends on them.
+const DEPENDENT_LEADS: &[&str] = &["cosine", "context", "aligned"];
 /// Precisions for which thresholds are kept.
 const PRECISIONS: &[f32] = &[0.50, 0.60, 0.70, 0.80, 0.85, 0.90, 0.925, 0.95, 0.965, 0.98, 0.99];
 /// Shares of the questions with an answer for which the probability that keeps them is noted.
@@ -45,8 +61,27 @@ const SHARES: &[f32] = &[0.50, 0.70, 0.80, 0.85, 0.90, 0.925, 0.95, 0.965, 0.98,
 /// What a threshold must keep beyond its precision on the calibration's questions, for corpora that are harder.
 const RESERVE: f64 = 0.01;
 /// How much of a promised precision may be lost where half of the questions have no answer.
-const HALVED_ALLOWANCE: f64 = 0.055;
+const HALVED_ALLOWANCE: f64 = 0.06;
+/// What all small parts of a set weigh together, where the set itself weighs 1.
+const SMALL_WEIGHT: f32 = 0.25;
 const STEPS: usize = 600;
+/// How strongly the confidence's weights are held small.
+const CALIBRATION_DECAY: f32 = 3e-4;
+/// How much more a row weighs the more confident it is: the power of its probability.
+const FOCUS: i32 = 4;
+/// Terms that hardly ever deviate are taken for no more than this, or a few questions would give them any weight.
+const LEAST_DEVIATION: f64 = 0.1;
+
+/// How much of a set there is to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Every second document; half of the questions have no answer.
+    Halved,
+    /// One of so many small parts; half of the questions have no answer.
+    Small(usize),
+}
 
 /// One question with its candidates.
 pub struct Example {
@@ -56,10 +91,9 @@ pub struct Example {
     entries: Vec<u32>,
     /// Whether each candidate is right.
     pub right: Vec<bool>,
-    /// Kept out of the ranking's training, for the calibration.
+    /// Kept out of the ranking's training, so that the confidence learns how sure the order is of questions it has not seen, too.
     held_out: bool,
-    /// From a set with half of its answers taken out.
-    halved: bool,
+    extent: Extent,
     /// Whether the corpus has an answer.
     answered: bool,
     /// How near each candidate is, for whether there is an answer at all.
@@ -68,9 +102,13 @@ pub struct Example {
     weight: f32,
 }
 
-/// Collects examples from a set; all sets weigh the same. `halved` says that the set has lost half of its answers.
-pub fn examples(generation: &Generation, set: &EvalSet, filters: &Filters, halved: bool) -> Result<Vec<Example>> {
-    let weight = 1.0 / set.queries.len().max(1) as f32;
+/// Collects examples from a set; all sets weigh the same, and so do a set's small parts.
+///
+/// # Errors
+/// If the index cannot be read.
+pub fn examples(generation: &Generation, set: &EvalSet, filters: &Filters, extent: Extent) -> Result<Vec<Example>> {
+    let of_set = if let Extent::Small(parts) = extent { SMALL_WEIGHT / parts as f32 } else { 1.0 };
+    let weight = of_set / set.queries.len().max(1) as f32;
     set.queries
         .par_iter()
         .enumerate()
@@ -89,7 +127,7 @@ pub fn examples(generation: &Generation, set: &EvalSet, filters: &Filters, halve
                 entries,
                 right,
                 held_out,
-                halved,
+                extent,
                 answered: relevant.is_some_and(|relevant| !relevant.is_empty()),
                 near: judged.iter().map(|j| nearness(generation, j.target, &j.features)).collect(),
                 weight,
@@ -123,7 +161,7 @@ pub fn train(ranking: &[Example], decisions: &[Example], version: String, note: 
 /// A ranker with the order of `weights` and a confidence learnt from `decisions`.
 pub fn calibrated(weights: BTreeMap<String, f32>, decisions: &[Example], version: String, note: String) -> Ranker {
     let order = in_order(&weights);
-    let firsts: Vec<First> = decisions.iter().filter(|e| e.held_out).filter_map(|example| first(&order, example)).collect();
+    let firsts: Vec<First> = decisions.iter().filter_map(|example| first(&order, example)).collect();
     Ranker::new(version, note, weights, calibrate(&firsts))
 }
 
@@ -131,7 +169,7 @@ fn in_order(weights: &BTreeMap<String, f32>) -> [f32; WIDTH] {
     std::array::from_fn(|at| weights.get(FEATURES[at]).copied().unwrap_or(0.0))
 }
 
-/// Learns to tell questions with an answer from others, by the first result in `ranker`'s order. Sets that lost half of their answers
+/// Learns to tell questions with an answer from others, by the first result in `ranker`'s order. Sets that lost answers
 /// are left out: what is near in them is near for a reason, and worth suggesting.
 ///
 /// `None` if there are only questions of one kind.
@@ -143,7 +181,7 @@ pub fn train_answerable(ranker: &Ranker, examples: &[Example]) -> Option<Answera
         std::array::from_fn(|at| if at == 0 { 1.0 } else { near[at - 1] })
     };
     let of = |answered: bool| -> Vec<([f32; TERMS], f32)> {
-        let chosen = examples.iter().filter(|example| !example.halved && example.answered == answered);
+        let chosen = examples.iter().filter(|example| example.extent == Extent::Whole && example.answered == answered);
         chosen.filter_map(|example| first(&weights, example).map(|first| (terms(example, &first), example.weight))).collect()
     };
     let (with, without) = (of(true), of(false));
@@ -202,8 +240,8 @@ fn round(value: f32) -> f32 {
     (value * 1e4).round() / 1e4
 }
 
-fn dot(weights: &[f32; WIDTH], features: &Features) -> f32 {
-    weights.iter().zip(features.values()).map(|(weight, value)| weight * value).sum()
+fn dot<const N: usize>(weights: &[f32; N], values: &[f32; N]) -> f32 {
+    weights.iter().zip(values).map(|(weight, value)| weight * value).sum()
 }
 
 /// Gradient of the mean of −log Σ_right softmax(score).
@@ -214,7 +252,7 @@ fn listwise_gradient(examples: &[&Example], weights: &[f32; WIDTH]) -> [f32; WID
         .map(|chunk| {
             let mut sum = [0.0_f64; WIDTH];
             for example in chunk {
-                let scores: Vec<f32> = example.candidates.iter().map(|f| dot(weights, f)).collect();
+                let scores: Vec<f32> = example.candidates.iter().map(|f| dot(weights, &f.values())).collect();
                 let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let exps: Vec<f32> = scores.iter().map(|score| (score - top).exp()).collect();
                 let all: f32 = exps.iter().sum();
@@ -256,12 +294,12 @@ struct First {
     features: Features,
     rival: Features,
     right: bool,
-    halved: bool,
+    extent: Extent,
     weight: f32,
 }
 
 fn first(weights: &[f32; WIDTH], example: &Example) -> Option<First> {
-    let scores: Vec<f32> = example.candidates.iter().map(|f| dot(weights, f)).collect();
+    let scores: Vec<f32> = example.candidates.iter().map(|f| dot(weights, &f.values())).collect();
     let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)))?;
     let rival = (0..scores.len())
         .filter(|&at| example.entries[at] != example.entries[best])
@@ -272,76 +310,129 @@ fn first(weights: &[f32; WIDTH], example: &Example) -> Option<First> {
         features: example.candidates[best],
         rival: rival.map(|at| example.candidates[at]).unwrap_or_default(),
         right: example.right[best],
-        halved: example.halved,
+        extent: example.extent,
         weight: example.weight,
     })
 }
 
-fn calibrate(firsts: &[First]) -> Calibration {
-    const OWN: usize = CONFIDENCE_FEATURES.len() + 2;
-    const TERMS: usize = OWN + LEADS.len();
-    let positions = |names: &[&str]| -> Vec<usize> {
-        names.iter().filter_map(|name| FEATURES.iter().position(|feature| feature == name)).collect()
+/// What a confidence is built on: a constant, the margin, features and leads, each once as it is and once times each surrounding feature.
+const OWN: usize = 2 + CONFIDENCE_FEATURES.len() + LEADS.len();
+const ADDED: usize = 2 + DEPENDENT.len() + DEPENDENT_LEADS.len();
+const TERMS: usize = OWN + SURROUNDINGS.len() * ADDED;
+
+fn terms(first: &First) -> [f32; TERMS] {
+    let (values, rival) = (first.features.values(), first.rival.values());
+    let place = |name: &&str| FEATURES.iter().position(|feature| feature == name).expect("a feature's name");
+    let evidence = |own: &[&str], leads: &[&str]| -> Vec<f32> {
+        let own = own.iter().map(|name| values[place(name)]);
+        let leads = leads.iter().map(place).map(|at| values[at] - rival[at]);
+        [1.0, first.margin].into_iter().chain(own).chain(leads).collect()
     };
-    let (own, ahead) = (positions(CONFIDENCE_FEATURES), positions(LEADS));
-    let terms = |f: &First| -> [f32; TERMS] {
-        let (values, rival) = (f.features.values(), f.rival.values());
-        std::array::from_fn(|at| match at {
-            0 => 1.0,
-            1 => f.margin,
-            _ if at < OWN => values[own[at - 2]],
-            _ => values[ahead[at - OWN]] - rival[ahead[at - OWN]],
-        })
-    };
-    let total: f32 = firsts.iter().map(|f| f.weight).sum();
-    let weights = minimise([0.0; TERMS], 3e-4, |weights| {
-        let mut sum = [0.0_f64; TERMS];
-        for f in firsts {
-            let terms = terms(f);
-            let score: f32 = weights.iter().zip(terms).map(|(weight, term)| weight * term).sum();
-            let error = logistic(score) - f32::from(u8::from(f.right));
-            for (slot, term) in sum.iter_mut().zip(terms) {
-                *slot += f64::from(f.weight * error * term);
-            }
-        }
-        sum.map(|value| (value / f64::from(total)) as f32)
-    });
-    let mut calibration = Calibration::default();
-    (calibration.bias, calibration.margin) = (round(weights[0]), round(weights[1]));
+    let (own, dependent) = (evidence(CONFIDENCE_FEATURES, LEADS), evidence(DEPENDENT, DEPENDENT_LEADS));
+    let surroundings = SURROUNDINGS.iter().map(|name| values[place(name)]);
+    let mut all = own.into_iter().chain(surroundings.flat_map(|share| dependent.iter().map(move |term| share * term)));
+    std::array::from_fn(|_| all.next().expect("as many terms as are counted"))
+}
+
+/// `weights` of [`terms`] by the names of what they weigh.
+fn named_terms(weights: &[f32], features: &[&str], leads: &[&str]) -> Terms {
     let named = |names: &[&str], weights: &[f32]| -> BTreeMap<String, f32> {
         names.iter().zip(weights).map(|(name, weight)| ((*name).to_owned(), round(*weight))).collect()
     };
-    calibration.weights = named(CONFIDENCE_FEATURES, &weights[2..OWN]);
-    calibration.leads = named(LEADS, &weights[OWN..]);
-    let scored = |halved: bool| -> Vec<(f32, bool, f32)> {
-        let chosen = firsts.iter().filter(|f| f.halved == halved);
-        chosen
-            .map(|f| {
-                let score: f32 = weights.iter().zip(terms(f)).map(|(weight, term)| weight * term).sum();
-                (logistic(score), f.right, f.weight)
-            })
-            .collect()
+    let (own, ahead) = weights[2..].split_at(features.len());
+    Terms { bias: round(weights[0]), margin: round(weights[1]), weights: named(features, own), leads: named(leads, ahead) }
+}
+
+fn calibrate(firsts: &[First]) -> Calibration {
+    let all: Vec<Row<TERMS>> =
+        firsts.iter().map(|f| Row { terms: terms(f), right: f.right, weight: f64::from(f.weight) }).collect();
+    // Answers are given where the confidence is high, so that is where it has to be right: learnt twice, the second time with the weight
+    // on what was confident the first time.
+    let at_first = logistic_regression(&all);
+    let confident: Vec<Row<TERMS>> = all
+        .iter()
+        .map(|row| Row { weight: row.weight * f64::from(logistic(dot(&at_first, &row.terms))).powi(FOCUS), ..*row })
+        .collect();
+    let focused = logistic_regression(&confident);
+    // That and the halved sets make it too low a probability for a corpus as it is; one line through the whole sets mends that (Platt 1999)
+    // and leaves the order.
+    let whole: Vec<Row<2>> = all
+        .iter()
+        .zip(firsts)
+        .filter(|(_, f)| f.extent == Extent::Whole)
+        .map(|(row, _)| Row { terms: [1.0, dot(&focused, &row.terms)], right: row.right, weight: row.weight })
+        .collect();
+    let [shift, slope] = logistic_regression(&whole);
+    let mut weights = focused.map(|weight| slope * weight);
+    weights[0] += shift;
+
+    let mut calibration = Calibration::default();
+    let Terms { bias, margin, weights: own, leads } = named_terms(&weights[..OWN], CONFIDENCE_FEATURES, LEADS);
+    (calibration.bias, calibration.margin, calibration.weights, calibration.leads) = (bias, margin, own, leads);
+    let added = weights[OWN..].chunks(ADDED).map(|weights| named_terms(weights, DEPENDENT, DEPENDENT_LEADS));
+    calibration.surroundings = SURROUNDINGS.iter().map(|name| (*name).to_owned()).zip(added).collect();
+    let scored = |of: fn(Extent) -> bool| -> Vec<(f32, bool, f32)> {
+        let chosen = all.iter().zip(firsts).filter(|(_, f)| of(f.extent));
+        chosen.map(|(row, f)| (logistic(dot(&weights, &row.terms)), f.right, f.weight)).collect()
     };
-    calibration.thresholds = thresholds(scored(false), scored(true));
+    let whole = scored(|extent| extent == Extent::Whole);
+    let halved = [scored(|extent| extent == Extent::Halved), scored(|extent| matches!(extent, Extent::Small(_)))];
+    calibration.thresholds = thresholds(whole, halved);
     calibration
 }
 
+/// Something that happened or did not.
+#[derive(Clone, Copy)]
+struct Row<const N: usize> {
+    terms: [f32; N],
+    right: bool,
+    weight: f64,
+}
+
+/// Weights of terms, the first of which is 1, for the log odds that a row is right. The other terms are brought to mean 0 and deviation 1
+/// first; otherwise so many that go together would not be learnt in [`STEPS`].
+fn logistic_regression<const N: usize>(rows: &[Row<N>]) -> [f32; N] {
+    let total: f64 = rows.iter().map(|row| row.weight).sum::<f64>().max(f64::MIN_POSITIVE);
+    let mean_of = |value: &dyn Fn(&Row<N>) -> f64| rows.iter().map(|row| row.weight * value(row)).sum::<f64>() / total;
+    let means: [f64; N] = std::array::from_fn(|at| if at == 0 { 0.0 } else { mean_of(&|row| f64::from(row.terms[at])) });
+    let scales: [f64; N] = std::array::from_fn(|at| {
+        let deviation = mean_of(&|row| (f64::from(row.terms[at]) - means[at]).powi(2)).sqrt();
+        1.0 / deviation.max(LEAST_DEVIATION)
+    });
+    let scaled = |row: &Row<N>| std::array::from_fn(|at| ((f64::from(row.terms[at]) - means[at]) * scales[at]) as f32);
+    let rows: Vec<Row<N>> = rows.iter().map(|row| Row { terms: scaled(row), ..*row }).collect();
+    let learnt = minimise([0.0; N], CALIBRATION_DECAY, |weights| {
+        let mut sum = [0.0_f64; N];
+        for Row { terms, right, weight } in &rows {
+            let error = weight * f64::from(logistic(dot(weights, terms)) - f32::from(u8::from(*right)));
+            for (slot, term) in sum.iter_mut().zip(terms) {
+                *slot += error * f64::from(*term);
+            }
+        }
+        sum.map(|value| (value / total) as f32)
+    });
+    let mut weights: [f64; N] = std::array::from_fn(|at| f64::from(learnt[at]) * scales[at]);
+    weights[0] -= weights.iter().zip(means).map(|(weight, mean)| weight * mean).sum::<f64>();
+    weights.map(|weight| weight as f32)
+}
+
 /// For each precision the lowest confidence above which it holds, with the reserve, on whole sets, and above which the
-/// allowance holds on sets that lost half of their answers; rising with the precision.
-fn thresholds(mut whole: Vec<(f32, bool, f32)>, mut halved: Vec<(f32, bool, f32)>) -> Vec<(f32, f32)> {
-    whole.sort_by(|a, b| b.0.total_cmp(&a.0));
-    halved.sort_by(|a, b| b.0.total_cmp(&a.0));
+/// allowance holds on sets that lost half of their answers and on small ones; rising with the precision.
+fn thresholds(whole: Vec<(f32, bool, f32)>, halved: [Vec<(f32, bool, f32)>; 2]) -> Vec<(f32, f32)> {
+    let falling = |mut scored: Vec<(f32, bool, f32)>| {
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+        scored
+    };
+    let (whole, halved) = (falling(whole), halved.map(falling));
     let mut out: Vec<(f32, f32)> = Vec::new();
     for &precision in PRECISIONS {
         let wanted = f64::from(precision) + RESERVE.min((1.0 - f64::from(precision)) / 2.0);
-        let lowest = lowest_keeping(&whole, wanted).zip(if halved.is_empty() {
-            Some(0.0)
-        } else {
-            lowest_keeping(&halved, wanted - HALVED_ALLOWANCE)
-        });
+        let with_gaps = halved.iter().filter(|scored| !scored.is_empty());
+        let with_gaps = with_gaps.map(|scored| lowest_keeping(scored, wanted - HALVED_ALLOWANCE));
+        let lowest: Option<Vec<f32>> = with_gaps.chain([lowest_keeping(&whole, wanted)]).collect();
         let floor = out.last().map_or(0.0, |(_, confidence)| *confidence);
-        if let Some((whole, halved)) = lowest {
-            out.push((precision, round(whole.max(halved)).max(floor)));
+        if let Some(lowest) = lowest {
+            out.push((precision, round(lowest.into_iter().fold(floor, f32::max))));
         }
     }
     out

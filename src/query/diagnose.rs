@@ -228,7 +228,7 @@ pub fn diagnose(
     out.answerable = Some(ranker.answerable(generation, hit));
     out.shown = at < query.top_k && hit.score >= thresholds.score_threshold;
     out.negative = negative(generation, ranker, understood, &judged, hit, query.mode);
-    let (weights, ..) = ranker.ordered();
+    let weights = ranker.ordered();
     out.outranked_by = at
         .checked_sub(1)
         .into_iter()
@@ -351,7 +351,7 @@ fn negative(
         text: generation.units[nearest as usize].text.clone(),
         cosine: nearness,
         own_cosine: hit.features.cosine,
-        contribution: hit.features.negative * ranker.ordered().0[at],
+        contribution: hit.features.negative * ranker.ordered()[at],
         rank_without,
     })
 }

@@ -17,7 +17,7 @@ pub struct Explanation {
     pub ranking_score: f32,
     /// Log odds of the confidence, before a cross-encoder.
     pub log_odds: f32,
-    /// Constant term of the log odds.
+    /// Constant term of the log odds, among what surrounds this result.
     pub bias: f32,
     /// Distance to the best rival's ranking score, squashed to -1 to 1.
     pub margin: f32,
@@ -44,13 +44,13 @@ pub struct FeaturePart {
     pub weight: f32,
     /// Value times weight.
     pub contribution: f32,
-    /// Its weight in the log odds of the confidence.
+    /// Its weight in the log odds of the confidence, among what surrounds this result.
     pub confidence_weight: f32,
     /// Value times that weight.
     pub confidence_contribution: f32,
     /// Value less that of the best rival.
     pub lead: f32,
-    /// The weight of the lead in the log odds of the confidence.
+    /// The weight of the lead in the log odds of the confidence, likewise.
     pub lead_weight: f32,
     /// Lead times that weight.
     pub lead_contribution: f32,
@@ -58,11 +58,11 @@ pub struct FeaturePart {
 
 /// Explains the hit at place `rank` (from 1) of a hybrid search.
 pub fn explain(ranker: &Ranker, hit: &Hit, rank: usize) -> Explanation {
-    let (weights, confidence_weights, lead_weights) = ranker.ordered();
+    let terms = ranker.terms(&hit.features);
     let features: Vec<FeaturePart> = FEATURES
         .iter()
         .zip(hit.features.values().into_iter().zip(hit.rival.values()))
-        .zip(weights.iter().zip(confidence_weights).zip(lead_weights))
+        .zip(ranker.ordered().iter().zip(&terms.weights).zip(&terms.leads))
         .map(|((name, (value, rival)), ((&weight, &confidence_weight), &lead_weight))| FeaturePart {
             name,
             value,
@@ -76,7 +76,7 @@ pub fn explain(ranker: &Ranker, hit: &Hit, rank: usize) -> Explanation {
             lead_contribution: (value - rival) * lead_weight + 0.0,
         })
         .collect();
-    let (bias, margin_contribution) = (ranker.calibration.bias, ranker.calibration.margin * hit.margin);
+    let (bias, margin_contribution) = (terms.bias, terms.margin * hit.margin);
     Explanation {
         rank,
         ranking_score: hit.ranking_score,

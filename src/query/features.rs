@@ -59,6 +59,8 @@ features! {
     context_long,
     /// Cosine of the nearest passage by the second reading; where the model has none, `cosine_body`.
     context_body,
+    /// Mean `context` of the five best other entries, at least .3: how much of the corpus resembles the query.
+    context_around,
     /// Reciprocal rank by `cosine`.
     cosine_rank,
     /// BM25 of the best phrasing, relative to the best among the candidates.
@@ -139,6 +141,10 @@ pub struct Judged {
 const ALIGNED: usize = 24;
 /// Candidates whose passages are.
 const ALIGNED_BODIES: usize = 6;
+/// Entries that show how much of the corpus resembles the query.
+const AROUND: usize = 5;
+/// In a corpus of a few entries nothing else is near, whatever is asked; that says no more than what is usual in a larger one.
+const LEAST_AROUND: f32 = 0.3;
 /// Length from which it is a passage.
 const LONG_CHARS: f32 = 80.0;
 /// Places of a unit that are compared.
@@ -251,6 +257,7 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
         .unzip();
     if mode == Mode::Hybrid {
         read_again(generation, understood, &mut judged);
+        look_around(generation, &mut judged);
         align(generation, understood, &mut judged, &sources);
     }
     for Judged { features: f, .. } in &mut judged {
@@ -264,7 +271,7 @@ pub(super) fn compute(generation: &Generation, understood: &Understood, candidat
     judged
 }
 
-/// Compares the candidates with the query by the second reading.
+/// Compares the candidates with the query by the second reading, or by the first where the model has no second one.
 fn read_again(generation: &Generation, understood: &Understood, judged: &mut [Judged]) {
     for Judged { target, features: f, .. } in judged {
         if understood.context.is_empty() {
@@ -283,6 +290,28 @@ fn read_again(generation: &Generation, understood: &Understood, judged: &mut [Ju
         let known: Vec<f32> = nearest.into_iter().filter(|cosine| cosine.is_finite()).collect();
         f.context = nearest[0].max(0.0);
         f.context_mean3 = if known.is_empty() { 0.0 } else { known.iter().sum::<f32>() / known.len() as f32 };
+    }
+}
+
+/// Measures, for each candidate, how near the best other entries come.
+fn look_around(generation: &Generation, judged: &mut [Judged]) {
+    let entry_of = |j: &Judged| generation.targets[j.target as usize].entry;
+    // one more than are counted, since a candidate's own entry does not count
+    let mut best: Vec<(u32, f32)> = Vec::with_capacity(AROUND + 1);
+    for at in order_by(judged, |f| f.context) {
+        let entry = entry_of(&judged[at]);
+        if best.iter().all(|(other, _)| *other != entry) {
+            best.push((entry, judged[at].features.context));
+        }
+        if best.len() > AROUND {
+            break;
+        }
+    }
+    for j in judged {
+        let own = entry_of(j);
+        let others: Vec<f32> = best.iter().filter(|(entry, _)| *entry != own).map(|(_, context)| *context).take(AROUND).collect();
+        let mean = others.iter().sum::<f32>() / others.len().max(1) as f32;
+        j.features.context_around = mean.max(LEAST_AROUND);
     }
 }
 

@@ -19,7 +19,7 @@ pub use features::{FEATURES, Features, Judged};
 pub use filter::{Filters, Refusal};
 pub use highlight::highlights;
 pub(crate) use ranker::logistic;
-pub use ranker::{Calibration, Ranker, margin};
+pub use ranker::{Calibration, Ranker, Terms, margin};
 pub use read::{Readings, read};
 pub use rerank::Reranking;
 pub use retrieve::Expansion;

@@ -15,7 +15,7 @@ use crate::generation::Generation;
 /// Weight of a passage against a phrasing when only keywords count.
 const LEXICAL_BODY: f32 = 0.7;
 /// Ranking score at which a result is shown as 0.5.
-const SCORE_MIDDLE: f32 = 12.6;
+const SCORE_MIDDLE: f32 = 13.8;
 /// Distance in ranking score that moves what is shown by one unit of log odds; wide enough that scores do not crowd at 1.
 const SCORE_SCALE: f32 = 3.5;
 /// Distance in ranking score at which a lead counts as clear.
@@ -60,12 +60,64 @@ pub struct Calibration {
     /// Weight of each feature's lead by name: its value less that of the best rival, which is another entry.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub leads: BTreeMap<String, f32>,
+    /// What is added to the terms above for each unit of a feature that says what surrounds the result, by its name: among
+    /// look-alikes the same evidence means less.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub surroundings: BTreeMap<String, Terms>,
     /// Pairs (precision, confidence), rising: answers whose confidence is at least the second keep the first.
     pub thresholds: Vec<(f32, f32)>,
     #[serde(skip)]
-    ordered: Vec<f32>,
+    ordered: Ordered,
+    /// The place of each surrounding feature, with what it adds.
     #[serde(skip)]
-    ordered_leads: Vec<f32>,
+    ordered_surroundings: Vec<(usize, Ordered)>,
+}
+
+/// Terms of a [`Calibration`]; those that are not named are 0.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Terms {
+    /// Of the constant.
+    pub bias: f32,
+    /// Of the distance to the best rival's ranking score.
+    pub margin: f32,
+    /// Of each feature.
+    pub weights: BTreeMap<String, f32>,
+    /// Of each feature's lead.
+    pub leads: BTreeMap<String, f32>,
+}
+
+/// Terms of the log odds of a confidence; weights are in the order of [`FEATURES`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ordered {
+    pub bias: f32,
+    pub margin: f32,
+    pub weights: [f32; FEATURES.len()],
+    pub leads: [f32; FEATURES.len()],
+}
+
+impl Default for Ordered {
+    fn default() -> Self {
+        Ordered { bias: 0.0, margin: 0.0, weights: [0.0; FEATURES.len()], leads: [0.0; FEATURES.len()] }
+    }
+}
+
+impl Ordered {
+    fn new(bias: f32, margin: f32, weights: &BTreeMap<String, f32>, leads: &BTreeMap<String, f32>) -> Self {
+        Ordered { bias, margin, weights: in_order(weights), leads: in_order(leads) }
+    }
+
+    fn add(&mut self, share: f32, other: &Ordered) {
+        self.bias += share * other.bias;
+        self.margin += share * other.margin;
+        self.weights.iter_mut().zip(&other.weights).for_each(|(weight, other)| *weight += share * other);
+        self.leads.iter_mut().zip(&other.leads).for_each(|(weight, other)| *weight += share * other);
+    }
+}
+
+/// Weights in the order of [`FEATURES`].
+fn in_order(weights: &BTreeMap<String, f32>) -> [f32; FEATURES.len()] {
+    std::array::from_fn(|at| weights.get(FEATURES[at]).copied().unwrap_or(0.0))
 }
 
 impl Ranker {
@@ -85,7 +137,9 @@ impl Ranker {
 
     fn parse(text: &str) -> std::result::Result<Self, String> {
         let ranker: Ranker = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        for name in ranker.weights.keys().chain(ranker.calibration.weights.keys()).chain(ranker.calibration.leads.keys()) {
+        let Calibration { weights, leads, surroundings, .. } = &ranker.calibration;
+        let added = surroundings.values().flat_map(|terms| terms.weights.keys().chain(terms.leads.keys()));
+        for name in ranker.weights.keys().chain(weights.keys()).chain(leads.keys()).chain(surroundings.keys()).chain(added) {
             if !FEATURES.contains(&name.as_str()) {
                 return Err(format!("`{name}` is not a feature; known ones: {}", FEATURES.join(", ")));
             }
@@ -102,12 +156,13 @@ impl Ranker {
     }
 
     fn prepared(mut self) -> Self {
-        let in_order = |weights: &BTreeMap<String, f32>| {
-            FEATURES.iter().map(|name| weights.get(*name).copied().unwrap_or(0.0)).collect::<Vec<f32>>()
+        self.ordered = in_order(&self.weights).to_vec();
+        let Calibration { bias, margin, weights, leads, surroundings, ordered, ordered_surroundings, .. } = &mut self.calibration;
+        *ordered = Ordered::new(*bias, *margin, weights, leads);
+        let of = |(at, name): (usize, &&str)| {
+            surroundings.get(*name).map(|terms| (at, Ordered::new(terms.bias, terms.margin, &terms.weights, &terms.leads)))
         };
-        self.ordered = in_order(&self.weights);
-        self.calibration.ordered = in_order(&self.calibration.weights);
-        self.calibration.ordered_leads = in_order(&self.calibration.leads);
+        *ordered_surroundings = FEATURES.iter().enumerate().filter_map(of).collect();
         self
     }
 
@@ -139,9 +194,14 @@ impl Ranker {
         }
     }
 
-    /// Weights of all features in score and confidence, and of their leads in the confidence, in the order of [`FEATURES`].
-    pub(super) fn ordered(&self) -> (&[f32], &[f32], &[f32]) {
-        (&self.ordered, &self.calibration.ordered, &self.calibration.ordered_leads)
+    /// Weights of all features in the ranking score, in the order of [`FEATURES`].
+    pub(super) fn ordered(&self) -> &[f32] {
+        &self.ordered
+    }
+
+    /// The terms of the log odds of the confidence of a result with `features`, among what surrounds it.
+    pub(super) fn terms(&self, features: &Features) -> Ordered {
+        self.calibration.among(features)
     }
 
     /// The cross-encoder's share, if there is one.
@@ -215,11 +275,18 @@ pub fn margin(score: f32, rival: Option<f32>) -> f32 {
 }
 
 impl Calibration {
+    fn among(&self, features: &Features) -> Ordered {
+        let (mut terms, values) = (self.ordered, features.values());
+        self.ordered_surroundings.iter().for_each(|(at, added)| terms.add(values[*at], added));
+        terms
+    }
+
     fn confidence(&self, margin: f32, features: &Features, rival: &Features) -> f32 {
-        let evidence: f32 = features.values().iter().zip(&self.ordered).map(|(value, weight)| value * weight).sum();
-        let leads = features.values().into_iter().zip(rival.values()).zip(&self.ordered_leads);
+        let terms = self.among(features);
+        let evidence: f32 = features.values().iter().zip(&terms.weights).map(|(value, weight)| value * weight).sum();
+        let leads = features.values().into_iter().zip(rival.values()).zip(&terms.leads);
         let ahead: f32 = leads.map(|((value, rival), weight)| (value - rival) * weight).sum();
-        logistic(self.bias + self.margin * margin + evidence + ahead)
+        logistic(terms.bias + terms.margin * margin + evidence + ahead)
     }
 }
 

@@ -61,9 +61,9 @@ def read_pairs(data, exclude=()):
 
 
 def read_negatives(data, exclude=()):
-    """(a, b) of every pair of look-alikes of a source that is not excluded."""
+    """(a, b, source) of every pair of look-alikes of a source that is not excluded."""
     rows = (line.split("\t") for line in _lines(data, "hard_neg_pairs.tsv.gz"))
-    return [tuple(r[:2]) for r in rows if len(r) == 3 and r[2] not in exclude]
+    return [tuple(r) for r in rows if len(r) == 3 and r[2] not in exclude]
 
 
 def read_extra_pairs(path):
