@@ -294,6 +294,7 @@ struct First {
     features: Features,
     rival: Features,
     right: bool,
+    answered: bool,
     extent: Extent,
     weight: f32,
 }
@@ -310,6 +311,7 @@ fn first(weights: &[f32; WIDTH], example: &Example) -> Option<First> {
         features: example.candidates[best],
         rival: rival.map(|at| example.candidates[at]).unwrap_or_default(),
         right: example.right[best],
+        answered: example.answered,
         extent: example.extent,
         weight: example.weight,
     })
@@ -354,15 +356,18 @@ fn calibrate(firsts: &[First]) -> Calibration {
         .map(|row| Row { weight: row.weight * f64::from(logistic(dot(&at_first, &row.terms))).powi(FOCUS), ..*row })
         .collect();
     let focused = logistic_regression(&confident);
-    // That and the halved sets make it too low a probability for a corpus as it is; one line through the whole sets mends that (Platt 1999)
-    // and leaves the order.
+    // That and the halved sets make it too low a probability for a corpus as it is; one line through the questions that whole
+    // sets have an answer to mends that (Platt 1999) and leaves the order. Whether there is one is told by another probability.
+    // Where all are right there is nothing to draw a line by.
     let whole: Vec<Row<2>> = all
         .iter()
         .zip(firsts)
-        .filter(|(_, f)| f.extent == Extent::Whole)
+        .filter(|(_, f)| f.extent == Extent::Whole && f.answered)
         .map(|(row, _)| Row { terms: [1.0, dot(&focused, &row.terms)], right: row.right, weight: row.weight })
         .collect();
-    let [shift, slope] = logistic_regression(&whole);
+    let told_apart = whole.iter().any(|row| row.right) && whole.iter().any(|row| !row.right);
+    let line = told_apart.then(|| logistic_regression(&whole)).filter(|[_, slope]| *slope > 0.0);
+    let [shift, slope] = line.unwrap_or([0.0, 1.0]);
     let mut weights = focused.map(|weight| slope * weight);
     weights[0] += shift;
 
