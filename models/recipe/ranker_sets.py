@@ -2,7 +2,8 @@
 
 From the intents that the embedding model never saw: the held-out standard questions alone and among others, each once
 with nothing but the standard question and once with three more phrasings for each. From pairs of the training folder
-(with `--data`): groups of real customers' questions that mean the same, and questions with their answers.
+(with `--data`): groups of real customers' questions that mean the same, questions with
+their answers, and questions among their labelled look-alikes.
 
 The ranker must see cosines of texts that the model was not trained on. So for `--data` tune with a model trained without
 these sources: `train.py --exclude` with the list that `--print-sources` prints. Seeded; the same input gives the same sets.
@@ -19,7 +20,7 @@ from yingda_recipe.data import components, read_intents, read_negatives, read_pa
 PARAPHRASES = ["bq_corpus", "afqmc", "oppo_xiaobu", "lcqmc"]
 # Sources of questions with answers.
 ANSWERS = ["insurance_zhidao", "ms_alchemy_insights", "small_faqs"]
-# Sources of questions with labelled look-alikes, none of whose texts is right for another group's questions.
+# Sources of questions with labelled look-alikes.
 LOOK_ALIKES = ["diac2019_law", "covid_pairs"]
 # Left out of training as well, because their texts resemble those above.
 RELATED = ["insurance_backtranslation", "bustm"]
@@ -33,7 +34,6 @@ LOOK_ALIKE_QUESTIONS = 1500
 
 def write_set(folder, clusters, asked, similar, seed):
     """One set: all `clusters` are documents, the phrasings of `asked` are questions."""
-    folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
     corpus, queries, qrels, further = [], [], [], []
     asked_names = {c.standard for c in asked}
@@ -53,6 +53,12 @@ def write_set(folder, clusters, asked, similar, seed):
     files = {"corpus.tsv": corpus, "queries.tsv": queries, "qrels.tsv": qrels}
     if similar:
         files["similar.tsv"] = further
+    write_files(folder, files)
+
+
+def write_files(folder, files):
+    """Lines by the name of their file."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, lines in files.items():
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -110,23 +116,19 @@ def write_look_alikes(out, rows, negatives, seed):
         rng.shuffle(groups)
         chosen = groups[:LOOK_ALIKE_QUESTIONS]
         texts = {g: rng.sample(sorted(members[g]), 2) for g in chosen}
-        documents = {texts[g][0]: g for g in chosen}
+        documents = {texts[g][0] for g in chosen}
         for g in chosen:
             for other in sorted(near[g], key=str):
                 if isinstance(other, str):
-                    documents.setdefault(other, None)
+                    documents.add(other)
                 elif other not in texts:
-                    documents.setdefault(min(members[other]), None)
+                    documents.add(min(members[other]))
         shuffled = sorted(documents)
         rng.shuffle(shuffled)
         number = {text: f"d{at:05}" for at, text in enumerate(shuffled)}
-        folder = out / f"{source}-look-alikes"
-        folder.mkdir(parents=True, exist_ok=True)
-        files = {"corpus.tsv": [f"{number[t]}\t{t}" for t in shuffled],
+        write_files(out / f"{source}-look-alikes", {"corpus.tsv": [f"{number[t]}\t{t}" for t in shuffled],
                  "queries.tsv": [f"q{at:05}\t{texts[g][1]}" for at, g in enumerate(chosen)],
-                 "qrels.tsv": [f"q{at:05}\t{number[texts[g][0]]}\t1" for at, g in enumerate(chosen)]}
-        for name, lines in files.items():
-            (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+                 "qrels.tsv": [f"q{at:05}\t{number[texts[g][0]]}\t1" for at, g in enumerate(chosen)]})
 
 
 class Group:

@@ -2,6 +2,7 @@
 //! the second opinion on drafts.
 //! Everything runs through the real pipeline: a throw-away generation, the real search.
 
+mod calibrate;
 mod conversations;
 mod draft_report;
 mod draft_set;

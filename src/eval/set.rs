@@ -138,8 +138,8 @@ impl EvalSet {
         for size in SIZES {
             let of = self.documents.len().div_ceil(size);
             for part in (0..of.min(PARTS)).filter(|_| of > 1) {
-                let kept = self.documents.keys().skip(part).step_by(of).cloned().collect();
-                let mut small = self.with_documents(&format!("{size} documents, part {}", part + 1), kept);
+                let kept: BTreeSet<String> = self.documents.keys().skip(part).step_by(of).cloned().collect();
+                let mut small = self.with_documents(&format!("{} documents, part {}", kept.len(), part + 1), kept);
                 let queries = std::mem::take(&mut small.queries);
                 let (answered, others): (Vec<_>, Vec<_>) = queries.into_iter().partition(|(id, _)| small.relevant.contains_key(id));
                 let (wanted, step) = (answered.len(), (others.len() / answered.len().max(1)).max(1));
